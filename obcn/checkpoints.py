@@ -1,0 +1,201 @@
+"""Checkpoints: weights as safetensors, and beside them a JSON card that says where they come from.
+
+No pickle is read or written.
+"""
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from obcn.config import DetectorConfig
+from obcn.errors import UserError
+from obcn.models.detector import Detector, build_detector
+
+SHIPPED_CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+
+
+class Training(BaseModel):
+    """How the weights came about."""
+
+    model_config = ConfigDict(extra="forbid")
+    command: str
+    data: str
+    train_images: int
+    epochs: float
+    seed: int
+    device: str
+    torch: str
+    commit: str
+    date: str
+    started_from: str | None = None
+    frozen_trunk: bool = False
+    minutes: float | None = None
+
+
+class Evaluation(BaseModel):
+    """Figures in percent, and the command that measured them."""
+
+    model_config = ConfigDict(extra="forbid")
+    command: str
+    data: str
+    images: int
+    metrics: dict[str, float]
+
+
+class Card(BaseModel):
+    """What stands beside a checkpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    classes: tuple[str, ...]
+    config: DetectorConfig
+    training: Training
+    evaluation: Evaluation | None = None
+
+
+def save_checkpoint(path: Path, detector: Detector, card: Card) -> None:
+    """Write ``path`` (.safetensors) and its card (.json), each in one move, so a kill leaves no half file.
+
+    Weights of two or more dimensions are stored in half precision; vectors, BatchNorm's included, in full.
+    """
+    tensors = {name: _stored(value) for name, value in detector.state_dict().items()}
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata={"format": "obcn"})
+    temporary.replace(path)
+    write_card(path, card)
+
+
+def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, Card]:
+    """A detector ready for inference, and its card.
+
+    Args:
+        name_or_path: a shipped checkpoint's name (``obcn models`` lists them) or a .safetensors file.
+        device: where to put it.
+
+    Raises:
+        UserError: no such checkpoint, no card beside it, or not one that this package wrote.
+    """
+    path = find_checkpoint(name_or_path)
+    card = read_card(path)
+    detector = build_detector(card.config, card.classes)
+    try:
+        detector.load_state_dict(read_weights(path))
+    except RuntimeError as error:
+        raise UserError(f"{path} does not fit the model that {card_path(path).name} describes") from error
+    return detector.to(device).eval(), card
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, floating-point ones as float32."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a safetensors checkpoint ({error}); pickles are not read") from error
+    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def initialise_from(detector: Detector, name_or_path: str) -> int:
+    """Copy a checkpoint's weights wherever name and shape agree, but never the offset outputs.
+
+    Those start fresh whichever head the checkpoint had, so that two heads started from one checkpoint start alike.
+
+    Returns:
+        How many tensors were copied.
+
+    Raises:
+        UserError: not a checkpoint, or nothing in it fits.
+    """
+    path = find_checkpoint(name_or_path)
+    own = detector.state_dict()
+    fitting = {
+        name: value
+        for name, value in read_weights(path).items()
+        if name in own and own[name].shape == value.shape and "offset_outputs" not in name
+    }
+    if not any(name.startswith("backbone.") for name in fitting):
+        raise UserError(f"{path} has another trunk than this config: nothing to start from")
+    detector.load_state_dict(fitting, strict=False)
+    return len(fitting)
+
+
+def find_checkpoint(name_or_path: str) -> Path:
+    """The file of a shipped name or a path.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(name_or_path)
+    if not path.suffix and not path.exists():
+        path = SHIPPED_CHECKPOINTS / f"{name_or_path}.safetensors"
+    if not path.is_file():
+        shipped = ", ".join(shipped_names()) or "none"
+        raise UserError(f"no checkpoint {name_or_path!r}: give a .safetensors file, or a shipped name ({shipped})")
+    return path
+
+
+def shipped_names() -> list[str]:
+    """Names of the checkpoints in ``checkpoints/``."""
+    return sorted(path.stem for path in SHIPPED_CHECKPOINTS.glob("*.safetensors"))
+
+
+def card_path(checkpoint: Path) -> Path:
+    """Where a checkpoint's card lies."""
+    return checkpoint.with_suffix(".json")
+
+
+def read_card(checkpoint: Path) -> Card:
+    """The card beside a checkpoint.
+
+    Raises:
+        UserError: missing, or not a card.
+    """
+    path = card_path(checkpoint)
+    try:
+        return Card.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{checkpoint} has no card: {path.name} must lie beside it") from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not the card of a checkpoint that this version wrote") from error
+
+
+def write_card(checkpoint: Path, card: Card) -> None:
+    """Write the card beside a checkpoint."""
+    path = card_path(checkpoint)
+    temporary = path.with_suffix(".json.tmp")
+    temporary.write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def current_commit() -> str:
+    """The repository's commit, with ``-dirty`` where the tree has changes; ``unknown`` outside a repository."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=SHIPPED_CHECKPOINTS.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _stored(value: Tensor) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if value.is_floating_point() and value.dim() >= 2 else value.clone()
+
+
+torch_version = torch.__version__

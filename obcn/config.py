@@ -1,0 +1,163 @@
+"""What a detector and its training are, as one YAML file with no hidden defaults worth guessing at.
+
+Unknown keys are errors. ``obcn models`` prints the configs that ship.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from obcn.errors import UserError
+from obcn.offsets import BinCodec, OffsetCodec, RegressionCodec, hierarchical_ranges
+from obcn.offsets.codecs import DecodeRule, RegressionLoss, ResidualOrigin
+
+Model = TypeVar("Model", bound=BaseModel)
+
+SHIPPED_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RegressionOffsets(_Strict):
+    """The baseline: four numbers per candidate."""
+
+    codec: Literal["regression"]
+    loss: RegressionLoss = "smooth_l1"
+    beta: float = Field(1.0, gt=0)
+    class_agnostic: bool = True
+
+    def build(self) -> OffsetCodec:
+        """The codec that these settings describe."""
+        return RegressionCodec(self.loss, self.beta)
+
+
+class BinOffsets(_Strict):
+    """Offset bins: K stages of m uniform bins and two tails per coordinate."""
+
+    codec: Literal["bins"]
+    num_bins: int = Field(20, ge=1)
+    half_range: float = Field(3.0, gt=0)
+    num_stages: int = Field(1, ge=1)
+    ranges: tuple[float, ...] | None = None
+    decode: DecodeRule = "expectation"
+    residual_from: ResidualOrigin = "prediction"
+    class_agnostic: bool = True
+
+    @model_validator(mode="after")
+    def _ranges_fit_stages(self) -> "BinOffsets":
+        if self.ranges is not None and len(self.ranges) != self.num_stages:
+            raise ValueError(f"ranges lists {len(self.ranges)} stages, num_stages says {self.num_stages}")
+        return self
+
+    def build(self) -> OffsetCodec:
+        """The codec that these settings describe."""
+        ranges = self.ranges or hierarchical_ranges(self.num_bins, self.half_range, self.num_stages)
+        return BinCodec(self.num_bins, ranges, self.decode, self.residual_from)
+
+
+Offsets = Annotated[RegressionOffsets | BinOffsets, Field(discriminator="codec")]
+
+
+class InputConfig(_Strict):
+    """How a photo is resized and normalised; sizes in pixels."""
+
+    min_size: int = 416
+    max_size: int = 416
+    train_min_sizes: tuple[int, ...] = (416,)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+class TrunkConfig(_Strict):
+    """Backbone and feature pyramid."""
+
+    name: Literal["tf_efficientnet_lite0", "resnet50", "resnet101", "resnext101_32x8d"]
+    fpn_channels: int = 256
+    frozen_stages: int = Field(2, ge=0, description="how many of the first backbone stages keep their ImageNet weights")
+
+
+class ProposalConfig(_Strict):
+    """Region proposal network. One tuple of anchor sizes (pixels) per pyramid level, the pooled one included."""
+
+    anchor_sizes: tuple[tuple[int, ...], ...]
+    aspect_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    pre_nms_train: int = 2000
+    pre_nms_test: int = 1000
+    post_nms_train: int = 2000
+    post_nms_test: int = 1000
+
+
+class BoxHeadConfig(_Strict):
+    """The second stage. More than one foreground IoU makes a cascade of as many stages."""
+
+    offsets: Offsets
+    hidden: int = 1024
+    candidates_per_image: int = 512
+    positive_fraction: float = Field(0.25, gt=0, le=1)
+    foreground_iou: tuple[float, ...] = (0.5,)
+    box_loss_weight: float = Field(1.0, gt=0)
+
+
+class ScheduleConfig(_Strict):
+    """SGD with linear warm-up, then steps or a half cosine."""
+
+    epochs: int = Field(12, ge=1)
+    batch_size: int = Field(4, ge=1)
+    lr: float = Field(0.005, gt=0)
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    warmup_steps: int = Field(500, ge=0)
+    shape: Literal["step", "cosine"] = "step"
+    milestones: tuple[int, ...] = (8, 11)
+    clip_norm: float = Field(10.0, gt=0)
+
+
+class DetectorConfig(_Strict):
+    """Everything that decides what is built and how it is trained, but the data."""
+
+    name: str
+    input: InputConfig
+    trunk: TrunkConfig
+    proposals: ProposalConfig
+    box_head: BoxHeadConfig
+    schedule: ScheduleConfig
+
+
+def load_config(name_or_path: str) -> DetectorConfig:
+    """Read a shipped config by name, or a YAML file by path.
+
+    Raises:
+        UserError: no such config, not YAML, or a key that is unknown, missing or out of range.
+    """
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = SHIPPED_CONFIGS / f"{name_or_path}.yaml"
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in SHIPPED_CONFIGS.glob("*.yaml")))
+        raise UserError(f"no config {name_or_path!r}: give a YAML file, or one of {shipped}")
+    return read_yaml(path, DetectorConfig)
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """Parse a YAML file into ``model``; every mistake in it is one line of a :class:`UserError`."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(_describe(problem) for problem in error.errors())) from error
+
+
+def _describe(problem) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "file"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {where!r}"
+    return f"{where}: {problem['msg']}"

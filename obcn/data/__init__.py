@@ -1,0 +1,17 @@
+"""Photos and boxes: COCO JSON and VOC folders, read into one annotation table."""
+
+from obcn.data.annotations import Annotations
+from obcn.data.dataset import TrainingSet, batches_of_epoch, collate
+from obcn.data.images import read_photo
+from obcn.data.sources import DataConfig, load_data_config, read_annotations
+
+__all__ = [
+    "Annotations",
+    "DataConfig",
+    "TrainingSet",
+    "batches_of_epoch",
+    "collate",
+    "load_data_config",
+    "read_annotations",
+    "read_photo",
+]

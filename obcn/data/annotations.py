@@ -1,0 +1,72 @@
+"""The one annotation table that both readers fill and that training and evaluation read."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Photos with boxes, as COCO's own records.
+
+    Attributes:
+        folder: where the photos lie.
+        coco: ``images``, ``annotations`` and ``categories``, as in a COCO instances file. A box may carry
+            ``iscrowd`` or ``difficult``: it is then neither a training target nor, in evaluation, a miss.
+    """
+
+    folder: Path
+    coco: dict
+    _by_image: dict[int, list[dict]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        by_image = defaultdict(list)
+        for box in self.coco["annotations"]:
+            by_image[box["image_id"]].append(box)
+        object.__setattr__(self, "_by_image", by_image)
+
+    def __len__(self) -> int:
+        return len(self.coco["images"])
+
+    @property
+    def images(self) -> list[dict]:
+        """COCO image records, in the file's order."""
+        return self.coco["images"]
+
+    @property
+    def categories(self) -> list[dict]:
+        """COCO category records by rising id; label k is the k-th of them, from 1."""
+        return sorted(self.coco["categories"], key=lambda category: category["id"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return tuple(category["name"] for category in self.categories)
+
+    def path(self, image: dict) -> Path:
+        """Where a photo lies."""
+        return self.folder / image["file_name"]
+
+    def boxes_of(self, image: dict) -> list[dict]:
+        """COCO annotation records of one photo, ignored ones included."""
+        return self._by_image[image["id"]]
+
+    def target(self, image: dict) -> dict[str, Tensor]:
+        """Training target of one photo: ``boxes`` (G, 4) as (x1, y1, x2, y2) in pixels, and ``labels`` (G,) from 1.
+
+        Crowds, difficult boxes and boxes with no area are left out.
+        """
+        label_of = {category["id"]: label for label, category in enumerate(self.categories, start=1)}
+        kept = [box for box in self.boxes_of(image) if not is_ignored(box) and min(box["bbox"][2:]) > 0]
+        corners = torch.tensor([box["bbox"] for box in kept], dtype=torch.float32).reshape(-1, 4)
+        corners[:, 2:] += corners[:, :2]
+        labels = torch.tensor([label_of[box["category_id"]] for box in kept], dtype=torch.int64)
+        return {"boxes": corners, "labels": labels}
+
+
+def is_ignored(box: dict) -> bool:
+    """Whether evaluators pass over this box: a crowd, or one that VOC calls difficult."""
+    return bool(box.get("iscrowd")) or bool(box.get("difficult"))

@@ -1,0 +1,79 @@
+"""PASCAL VOC folders: Annotations/*.xml, ImageSets/Main/SPLIT.txt, JPEGImages/."""
+
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import parse
+
+from obcn.data.annotations import Annotations
+from obcn.errors import UserError
+
+
+def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> Annotations:
+    """One split of a VOC folder as COCO records.
+
+    VOC counts pixels from 1 and includes the last one, so (xmin, ymin, xmax, ymax) becomes the box from
+    (xmin - 1, ymin - 1) to (xmax, ymax).
+
+    Args:
+        root: the folder that holds Annotations, ImageSets and JPEGImages.
+        split: name of a file in ImageSets/Main, without its ending.
+        classes: class names in label order; by default all that occur, sorted. Objects of others are left out.
+
+    Raises:
+        UserError: a file is missing or damaged; the message names it.
+    """
+    listing = root / "ImageSets" / "Main" / f"{split}.txt"
+    if not listing.is_file():
+        raise UserError(f"{listing}: no such file; does {root} hold a VOC folder, and is the split's name right?")
+    names = [line.split()[0] for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+    trees = {name: _parse(root / "Annotations" / f"{name}.xml") for name in names}
+    if classes is None:
+        classes = tuple(sorted({obj.findtext("name", "") for tree in trees.values() for obj in tree.iter("object")}))
+    id_of = {name: number for number, name in enumerate(classes, start=1)}
+
+    images, boxes = [], []
+    for image_id, name in enumerate(names, start=1):
+        path, tree = root / "Annotations" / f"{name}.xml", trees[name]
+        file_name = tree.findtext("filename") or f"{name}.jpg"
+        if not (root / "JPEGImages" / file_name).is_file():
+            raise UserError(f"{path} names {file_name}, which is not in {root / 'JPEGImages'}")
+        width, height = (_number(path, tree, f"size/{side}") for side in ("width", "height"))
+        images.append({"id": image_id, "file_name": file_name, "width": int(width), "height": int(height)})
+        for obj in tree.iter("object"):
+            if obj.findtext("name") in id_of:
+                boxes.append(_box(path, obj, len(boxes) + 1, image_id, id_of))
+    categories = [{"id": number, "name": name} for name, number in id_of.items()]
+    return Annotations(root / "JPEGImages", {"images": images, "annotations": boxes, "categories": categories})
+
+
+def _box(path: Path, obj: Element, box_id: int, image_id: int, id_of: dict[str, int]) -> dict:
+    x1, y1, x2, y2 = (_number(path, obj, f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax"))
+    x, y, width, height = x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1
+    return {
+        "id": box_id,
+        "image_id": image_id,
+        "category_id": id_of[obj.findtext("name", "")],
+        "bbox": [x, y, width, height],
+        "area": width * height,
+        "iscrowd": 0,
+        "difficult": int(obj.findtext("difficult") or 0),
+    }
+
+
+def _parse(path: Path) -> Element:
+    try:
+        return parse(path).getroot()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file, though the split lists it") from error
+    except (ParseError, DefusedXmlException) as error:
+        raise UserError(f"{path} is not a VOC annotation: {error}") from error
+
+
+def _number(path: Path, element: Element, tag: str) -> float:
+    text = element.findtext(tag)
+    try:
+        return float(text or "")
+    except ValueError as error:
+        raise UserError(f"{path}: {tag} is {text!r}, not a number") from error

@@ -1,0 +1,129 @@
+"""Detections on a data set and their AP, by pycocotools."""
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_dtype, to_image
+
+from obcn.data.annotations import Annotations, is_ignored
+from obcn.data.images import read_photo
+from obcn.errors import UserError
+from obcn.models.detector import Detector
+
+IOU_FIGURES = {"AP50": 0.50, "AP60": 0.60, "AP70": 0.70, "AP75": 0.75, "AP80": 0.80, "AP90": 0.90}
+AREA_FIGURES = {"APs": "small", "APm": "medium", "APl": "large"}
+
+
+def photo_tensor(photo) -> Tensor:
+    """A PIL photo as the (3, H, W) float tensor in [0, 1] that detectors take."""
+    return to_dtype(to_image(photo), torch.float32, scale=True).as_subclass(Tensor)
+
+
+def detect(detector: Detector, annotations: Annotations) -> Iterator[tuple[dict, dict[str, Tensor]]]:
+    """Yield each photo's COCO record with its detections, as :class:`Detector` gives them, on the CPU."""
+    device = next(detector.parameters()).device
+    detector.eval()
+    for record in annotations.images:
+        photo = photo_tensor(read_photo(annotations.path(record)))
+        with torch.inference_mode():
+            (found,) = detector([photo.to(device)])
+        yield record, {name: values.cpu() for name, values in found.items()}
+
+
+def category_ids(detector: Detector, annotations: Annotations) -> list[int]:
+    """The data set's category id of each of the detector's classes, by name.
+
+    Raises:
+        UserError: a class of one is unknown to the other.
+    """
+    by_name = {category["name"]: category["id"] for category in annotations.categories}
+    if set(by_name) != set(detector.classes):
+        raise UserError(
+            f"the checkpoint's classes ({', '.join(detector.classes)}) are not the data's ({', '.join(by_name)})"
+        )
+    return [by_name[name] for name in detector.classes]
+
+
+def coco_rows(image_id: int, found: dict[str, Tensor], ids: list[int]) -> list[dict]:
+    """Detections of one photo as COCO result rows: bbox is (x, y, width, height) in pixels."""
+    corners = found["boxes"].double()
+    sizes = torch.cat((corners[:, :2], corners[:, 2:] - corners[:, :2]), 1).tolist()
+    return [
+        {"image_id": image_id, "category_id": ids[label - 1], "bbox": box, "score": score}
+        for label, box, score in zip(found["labels"].tolist(), sizes, found["scores"].tolist(), strict=True)
+    ]
+
+
+def evaluate(
+    detector: Detector, annotations: Annotations, on_photo: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """AP figures in percent of a detector on a data set; ``on_photo`` is called after each photo.
+
+    Raises:
+        UserError: classes differ, or a photo cannot be read.
+    """
+    ids = category_ids(detector, annotations)
+    rows = []
+    for record, found in detect(detector, annotations):
+        rows += coco_rows(record["id"], found, ids)
+        on_photo()
+    return average_precision(annotations, rows)
+
+
+def average_precision(annotations: Annotations, rows: list[dict]) -> dict[str, float]:
+    """COCO's AP figures in percent.
+
+    Args:
+        annotations: the truth.
+        rows: COCO result rows.
+
+    Returns:
+        AP, AP50 to AP90, APs, APm, APl, and ``AP:NAME`` for each class; NaN where no object is counted.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = {"info": {}, **annotations.coco}
+        truth.createIndex()
+        judge = _Judge(truth, truth.loadRes(rows) if rows else _no_results(truth), "bbox")
+        judge.evaluate()
+        judge.accumulate()
+    # (IoU thresholds, recalls, classes, areas, detections per photo); -1 where a class has no object.
+    precision = judge.eval["precision"][..., -1]
+    every_area = precision[..., judge.params.areaRngLbl.index("all")]
+    figures = {"AP": _mean(every_area)}
+    for name, iou in IOU_FIGURES.items():
+        figures[name] = _mean(every_area[np.isclose(judge.params.iouThrs, iou)])
+    for name, area in AREA_FIGURES.items():
+        figures[name] = _mean(precision[..., judge.params.areaRngLbl.index(area)])
+    names = {category["id"]: category["name"] for category in annotations.categories}
+    for number, category_id in enumerate(judge.params.catIds):
+        figures[f"AP:{names[category_id]}"] = _mean(every_area[:, :, number])
+    return figures
+
+
+class _Judge(COCOeval):
+    """COCO's evaluation that also passes over VOC's difficult objects."""
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        for boxes in self._gts.values():
+            for box in boxes:
+                box["ignore"] = int(is_ignored(box))
+
+
+def _no_results(truth: COCO) -> COCO:
+    empty = COCO()
+    empty.dataset = {**truth.dataset, "annotations": []}
+    empty.createIndex()
+    return empty
+
+
+def _mean(precision: np.ndarray) -> float:
+    counted = precision[precision > -1]
+    return 100 * float(counted.mean()) if counted.size else float("nan")

@@ -1,0 +1,64 @@
+"""What a training run shows while it runs: a bar with losses and time left, and a line per validation."""
+
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SMOOTHING = 0.98
+
+
+def progress_bar(console: Console | None = None) -> Progress:
+    """A rich progress bar with counts, time passed and time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )
+
+
+class TrainingDisplay:
+    """The bar of one run; use it as a context manager."""
+
+    def __init__(self, total_steps: int, steps_per_epoch: int, done: int) -> None:
+        self.console = Console(stderr=True)
+        self.steps_per_epoch = steps_per_epoch
+        self.done = done
+        self.smooth: dict[str, float] = {}
+        self.bar = progress_bar(self.console)
+        self.task = self.bar.add_task("training", total=total_steps, completed=done, note="")
+        self.validation_task = None
+
+    def __enter__(self) -> "TrainingDisplay":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def advance(self, losses: dict[str, float]) -> None:
+        """One optimiser step done, with these losses."""
+        self.done += 1
+        for name, value in losses.items():
+            self.smooth[name] = SMOOTHING * self.smooth.get(name, value) + (1 - SMOOTHING) * value
+        note = " ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in self.smooth.items())
+        epoch = (self.done - 1) // self.steps_per_epoch + 1
+        self.bar.update(self.task, completed=self.done, note=note, description=f"epoch {epoch}")
+        if not self.console.is_terminal and self.done % 100 == 0:
+            # A log file shows no bar.
+            self.console.print(f"step {self.done} (epoch {epoch}): {note}", soft_wrap=True)
+
+    def validation(self, photos: int) -> Callable[[], None]:
+        """Show a second bar; call the result after each photo."""
+        self.validation_task = self.bar.add_task("validating", total=photos, note="")
+        return lambda: self.bar.advance(self.validation_task)
+
+    def end_validation(self, metrics: dict[str, float]) -> None:
+        """Take the second bar away and print its outcome."""
+        self.bar.remove_task(self.validation_task)
+        figures = "  ".join(f"{name} {metrics[name]:.1f}" for name in ("AP", "AP50", "AP70", "AP80", "AP90"))
+        self.console.print(f"epoch {self.done // self.steps_per_epoch}: {figures}")

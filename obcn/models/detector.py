@@ -1,0 +1,120 @@
+"""Builds a detector from a config: torchvision's GeneralizedRCNN around an offset codec."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
+from torchvision.ops import MultiScaleRoIAlign
+
+from obcn.config import DetectorConfig
+from obcn.models.box_head import POOL_SIZE, BoxHead
+from obcn.models.cascade import CascadeRoIHeads
+from obcn.models.roi_heads import DetectionThresholds, OffsetRoIHeads
+from obcn.models.trunks import Trunk, build_trunk
+from obcn.offsets import OffsetCodec
+
+
+class Detector(GeneralizedRCNN):
+    """A two-stage detector. Call it as torchvision's: a list of (3, H, W) photos in [0, 1], and targets in training.
+
+    Attributes:
+        classes: object class names; label 1 is the first.
+        codec: how its box head writes offsets.
+        thresholds: score and NMS thresholds, free to change between calls.
+    """
+
+    def __init__(
+        self,
+        trunk: Trunk,
+        rpn: RegionProposalNetwork,
+        roi_heads: OffsetRoIHeads | CascadeRoIHeads,
+        transform: GeneralizedRCNNTransform,
+        classes: Sequence[str],
+    ) -> None:
+        super().__init__(trunk, rpn, roi_heads, transform)
+        self.classes = tuple(classes)
+
+    @property
+    def codec(self) -> OffsetCodec:
+        """How the (last) box head writes offsets."""
+        return self.roi_heads.codec
+
+    @codec.setter
+    def codec(self, codec: OffsetCodec) -> None:
+        self.roi_heads.codec = codec
+
+    @property
+    def thresholds(self) -> DetectionThresholds:
+        """Score and NMS thresholds."""
+        return self.roi_heads.thresholds
+
+
+class _Transform(GeneralizedRCNNTransform):
+    """Resizes and normalises photos; brings boxes *and candidates* back to the photo's own pixels."""
+
+    def postprocess(
+        self,
+        result: list[dict[str, Tensor]],
+        image_shapes: list[tuple[int, int]],
+        original_image_sizes: list[tuple[int, int]],
+    ) -> list[dict[str, Tensor]]:
+        if not self.training:
+            for detections, shape, original in zip(result, image_shapes, original_image_sizes, strict=True):
+                detections["candidates"] = resize_boxes(detections["candidates"], shape, original)
+        return super().postprocess(result, image_shapes, original_image_sizes)
+
+
+def build_detector(config: DetectorConfig, classes: Sequence[str], pretrained: bool = False) -> Detector:
+    """A detector with fresh heads; the trunk has ImageNet weights if ``pretrained``.
+
+    Raises:
+        UserError: ImageNet weights are asked for and cannot be had.
+    """
+    trunk = build_trunk(config.trunk, pretrained)
+    sizes = config.input
+    transform = _Transform(sizes.min_size, sizes.max_size, list(sizes.mean), list(sizes.std))
+    return Detector(trunk, _build_rpn(config, trunk), _build_roi_heads(config, trunk, len(classes)), transform, classes)
+
+
+def _build_rpn(config: DetectorConfig, trunk: Trunk) -> RegionProposalNetwork:
+    proposals = config.proposals
+    levels = len(trunk.level_names) + 1
+    if len(proposals.anchor_sizes) != levels:
+        raise ValueError(
+            f"{config.trunk.name} has {levels} proposal levels, anchor_sizes {len(proposals.anchor_sizes)}"
+        )
+    anchors = AnchorGenerator(proposals.anchor_sizes, (proposals.aspect_ratios,) * levels)
+    return RegionProposalNetwork(
+        anchors,
+        RPNHead(trunk.out_channels, anchors.num_anchors_per_location()[0]),
+        fg_iou_thresh=0.7,
+        bg_iou_thresh=0.3,
+        batch_size_per_image=256,
+        positive_fraction=0.5,
+        pre_nms_top_n={"training": proposals.pre_nms_train, "testing": proposals.pre_nms_test},
+        post_nms_top_n={"training": proposals.post_nms_train, "testing": proposals.post_nms_test},
+        nms_thresh=0.7,
+    )
+
+
+def _build_roi_heads(config: DetectorConfig, trunk: Trunk, num_classes: int) -> OffsetRoIHeads | CascadeRoIHeads:
+    head = config.box_head
+    codec = head.offsets.build()
+    thresholds = DetectionThresholds()
+    stages = [
+        OffsetRoIHeads(
+            MultiScaleRoIAlign(trunk.level_names, POOL_SIZE, sampling_ratio=2),
+            BoxHead(trunk.out_channels, head.hidden, num_classes, codec.num_outputs, head.offsets.class_agnostic),
+            codec,
+            foreground_iou,
+            head.candidates_per_image,
+            head.positive_fraction,
+            head.box_loss_weight,
+            thresholds,
+        )
+        for foreground_iou in head.foreground_iou
+    ]
+    return stages[0] if len(stages) == 1 else CascadeRoIHeads(stages)

@@ -1,0 +1,140 @@
+"""RoI heads that hold an offset codec where torchvision's hold a regression."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.ops import MultiScaleRoIAlign, batched_nms, clip_boxes_to_image, remove_small_boxes
+
+from obcn.models.box_head import BoxHead
+from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, decode_boxes
+
+Losses = dict[str, Tensor]
+Detections = list[dict[str, Tensor]]
+
+
+@dataclass
+class DetectionThresholds:
+    """What survives of the raw predictions."""
+
+    score: float = 0.05
+    nms_iou: float = 0.5
+    per_image: int = 100
+
+
+class OffsetRoIHeads(RoIHeads):
+    """torchvision's RoI heads with any :class:`~obcn.offsets.OffsetCodec` in the box branch.
+
+    Matching, sampling and pooling are torchvision's. A detection keeps where it came from: its candidate box
+    and the raw offset outputs, so that they can be explained afterwards.
+    """
+
+    def __init__(
+        self,
+        pool: MultiScaleRoIAlign,
+        head: BoxHead,
+        codec: OffsetCodec,
+        foreground_iou: float,
+        candidates_per_image: int,
+        positive_fraction: float,
+        box_loss_weight: float,
+        thresholds: DetectionThresholds,
+    ) -> None:
+        super().__init__(
+            box_roi_pool=pool,
+            box_head=head,
+            box_predictor=None,
+            fg_iou_thresh=foreground_iou,
+            bg_iou_thresh=foreground_iou,
+            batch_size_per_image=candidates_per_image,
+            positive_fraction=positive_fraction,
+            bbox_reg_weights=OFFSET_WEIGHTS,
+            score_thresh=thresholds.score,
+            nms_thresh=thresholds.nms_iou,
+            detections_per_img=thresholds.per_image,
+        )
+        self.codec = codec
+        self.box_loss_weight = box_loss_weight
+        self.thresholds = thresholds
+
+    def forward(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[dict[str, Tensor]] | None = None,
+    ) -> tuple[Detections, Losses]:
+        """Losses while training, detections otherwise.
+
+        Args:
+            features: pyramid levels, name to (B, C, H, W).
+            proposals: per image (R, 4) candidate boxes in pixels of the resized image.
+            image_shapes: per image (height, width) after resizing.
+            targets: per image ``boxes`` (G, 4) and ``labels`` (G,) in 1..classes; needed in training.
+
+        Returns:
+            Detections as :meth:`select_detections` describes, and ``loss_classifier`` and ``loss_box``.
+        """
+        if self.training:
+            proposals, _, labels, offset_targets = self.select_training_samples(proposals, targets)
+            scores, outputs = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
+            return [], self.losses(scores, outputs, torch.cat(labels), torch.cat(offset_targets))
+        scores, outputs = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
+        return self.select_detections(scores, outputs, proposals, image_shapes), {}
+
+    def losses(self, scores: Tensor, outputs: Tensor, labels: Tensor, offset_targets: Tensor) -> Losses:
+        """Classification loss, and the codec's loss of the positives over *all* sampled candidates (METHOD 5).
+
+        Args:
+            scores: (R, 1 + classes); outputs: (R, groups, num_outputs); labels: (R,), 0 is background;
+            offset_targets: (R, 4) normalised offsets.
+        """
+        positive = torch.where(labels > 0)[0]
+        chosen = outputs[positive, self.box_head.group_of(labels[positive])]
+        box_loss = self.codec.loss(chosen, offset_targets[positive]) / labels.numel()
+        return {
+            "loss_classifier": F.cross_entropy(scores.float(), labels),
+            "loss_box": self.box_loss_weight * box_loss,
+        }
+
+    def select_detections(
+        self, scores: Tensor, outputs: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
+    ) -> Detections:
+        """Threshold, decode, and suppress duplicates class by class.
+
+        Returns:
+            Per image ``boxes`` (D, 4), ``scores`` (D,), ``labels`` (D,) in 1..classes, best first, with
+            ``candidates`` (D, 4), the box each came from, and ``offset_outputs`` (D, num_outputs).
+        """
+        counts = [len(boxes) for boxes in proposals]
+        probabilities = scores.float().softmax(-1).split(counts)
+        return [
+            self._select_in_image(probs, outs, boxes, shape)
+            for probs, outs, boxes, shape in zip(
+                probabilities, outputs.split(counts), proposals, image_shapes, strict=True
+            )
+        ]
+
+    def _select_in_image(
+        self, probabilities: Tensor, outputs: Tensor, candidates: Tensor, image_shape: tuple[int, int]
+    ) -> dict[str, Tensor]:
+        rows, classes = torch.where(probabilities[:, 1:] > self.thresholds.score)
+        labels = classes + 1
+        kept = outputs[rows, self.box_head.group_of(labels)]
+        boxes = clip_boxes_to_image(decode_boxes(self.codec.decode(kept), candidates[rows]), image_shape)
+        found = {
+            "boxes": boxes,
+            "scores": probabilities[rows, labels],
+            "labels": labels,
+            "candidates": candidates[rows],
+            "offset_outputs": kept,
+        }
+        found = _take(found, remove_small_boxes(boxes, min_size=1e-2))
+        order = batched_nms(found["boxes"], found["scores"], found["labels"], self.thresholds.nms_iou)
+        return _take(found, order[: self.thresholds.per_image])
+
+
+def _take(detections: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    return {name: values[rows] for name, values in detections.items()}

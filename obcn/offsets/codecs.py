@@ -1,0 +1,251 @@
+"""The one seam: how four normalised offsets are written as network outputs.
+
+A detector holds an :class:`OffsetCodec` and never asks which one. Codecs are plain frozen values: they own
+no parameters, and work on tensors of any device and floating-point dtype.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from obcn.offsets.bins import UniformBins, as_full_precision, hierarchical_ranges, require_finite
+from obcn.offsets.losses import bin_cross_entropy, giou_loss, l2_loss, smooth_l1_loss
+
+DecodeRule = Literal["argmax", "expectation"]
+ResidualOrigin = Literal["true_bin", "predicted_bin", "prediction"]
+RegressionLoss = Literal["l2", "smooth_l1", "giou"]
+
+
+@dataclass(frozen=True)
+class StageExplanation:
+    """What one stage of a bin head believes about N candidates.
+
+    Attributes:
+        probabilities: (N, 4, n) softmax over the bins in spatial order, tails first and last (Eq. 6).
+        edges: (n + 1,) bin edges in normalised offsets from this stage's origin; the ends are infinite.
+        representatives: (n,) representative offset of each bin, from this stage's origin.
+        origin: (N, 4) normalised offset that the earlier stages add up to; zero in the first stage.
+        argmax: (N, 4) representative of the most probable bin, from the origin.
+        expectation: (N, 4) expected representative, from the origin (Eq. 10).
+        spread: (N, 4) standard deviation of the representatives, in normalised offsets.
+    """
+
+    probabilities: Tensor
+    edges: Tensor
+    representatives: Tensor
+    origin: Tensor
+    argmax: Tensor
+    expectation: Tensor
+    spread: Tensor
+
+
+@dataclass(frozen=True)
+class OffsetExplanation:
+    """How a codec arrived at its offsets: the (N, 4) normalised ``offsets`` and the stages behind them.
+
+    A regression head has no stages. ``partial`` has one (N, 4) entry per stage: the offset after it.
+    """
+
+    offsets: Tensor
+    stages: tuple[StageExplanation, ...]
+    partial: tuple[Tensor, ...]
+
+
+class OffsetCodec(Protocol):
+    """How four normalised offsets are written as ``num_outputs`` network outputs per candidate."""
+
+    @property
+    def num_outputs(self) -> int:
+        """Network outputs per candidate."""
+        ...
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Summed loss of (N, num_outputs) outputs against (N, 4) normalised target offsets.
+
+        Raises:
+            ValueError: if a target is NaN or infinite.
+        """
+        ...
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """(N, num_outputs) outputs to (N, 4) normalised offsets."""
+        ...
+
+    def explain(self, outputs: Tensor) -> OffsetExplanation:
+        """Everything that :meth:`decode` went through on the way."""
+        ...
+
+
+@dataclass(frozen=True)
+class RegressionCodec:
+    """One output per coordinate: the offset itself (section 3.1, the baseline).
+
+    Attributes:
+        kind: ``l2`` (Eq. 2), ``smooth_l1`` (Eq. 3), or ``giou``, which the paper does not run.
+        beta: where Smooth L1 turns from quadratic to linear, in normalised offsets. The paper's baseline is 1;
+            torchvision's Faster R-CNN uses 1/9.
+    """
+
+    kind: RegressionLoss = "smooth_l1"
+    beta: float = 1.0
+
+    @property
+    def num_outputs(self) -> int:
+        """Four: one per coordinate."""
+        return 4
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Regression loss summed over candidates and coordinates; see :meth:`OffsetCodec.loss`."""
+        require_finite(targets)
+        outputs, targets = as_full_precision(outputs), as_full_precision(targets)
+        if self.kind == "giou":
+            return giou_loss(outputs, targets).sum()
+        error = outputs - targets
+        return (l2_loss(error) if self.kind == "l2" else smooth_l1_loss(error, self.beta)).sum()
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """The outputs are the offsets."""
+        return as_full_precision(outputs)
+
+    def explain(self, outputs: Tensor) -> OffsetExplanation:
+        """No stages: regression keeps no second opinion."""
+        return OffsetExplanation(offsets=self.decode(outputs), stages=(), partial=())
+
+
+@dataclass(frozen=True)
+class BinCodec:
+    """K stages of offset bins: scores of shape (N, K, 4, n), flattened (sections 3.2.1 to 3.2.4).
+
+    Attributes:
+        num_bins: m, uniform bins per stage; every stage has n = m + 2 labels.
+        ranges: half ranges a_1..a_K in normalised offsets. :func:`BinCodec.hierarchical` fills them in.
+        rule: how a stage's distribution becomes an offset: ``expectation`` (Eq. 10) or ``argmax``.
+        residual_from: what a training sample's next-stage target is measured from. ``true_bin``: the
+            representative of the target's own bin; ``predicted_bin``: that of the predicted (argmax) bin;
+            ``prediction``: the stage's decoded offset. The paper leaves it open. No gradient flows through it.
+    """
+
+    num_bins: int = 20
+    ranges: tuple[float, ...] = (3.0,)
+    rule: DecodeRule = "expectation"
+    residual_from: ResidualOrigin = "prediction"
+
+    def __post_init__(self) -> None:
+        if not self.ranges:
+            raise ValueError("a bin codec needs at least one stage")
+        _ = self.stages  # UniformBins checks its own numbers
+
+    @classmethod
+    def hierarchical(
+        cls,
+        num_bins: int = 20,
+        half_range: float = 3.0,
+        num_stages: int = 1,
+        rule: DecodeRule = "expectation",
+        residual_from: ResidualOrigin = "prediction",
+    ) -> "BinCodec":
+        """Ranges by the paper's rule, each stage as wide as one bin of the stage before."""
+        return cls(num_bins, hierarchical_ranges(num_bins, half_range, num_stages), rule, residual_from)
+
+    @property
+    def stages(self) -> tuple[UniformBins, ...]:
+        """The bins of each stage."""
+        return tuple(UniformBins(self.num_bins, half_range) for half_range in self.ranges)
+
+    @property
+    def num_stages(self) -> int:
+        """K."""
+        return len(self.ranges)
+
+    @property
+    def num_labels(self) -> int:
+        """n = m + 2."""
+        return self.num_bins + 2
+
+    @property
+    def num_outputs(self) -> int:
+        """4 K n."""
+        return self.num_stages * 4 * self.num_labels
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """(N, 4 K n) outputs as (N, K, 4, n) scores, at least float32."""
+        return as_full_precision(outputs).reshape(-1, self.num_stages, 4, self.num_labels)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross entropy summed over candidates, coordinates and stages (Eq. 7); see :meth:`OffsetCodec.loss`."""
+        scores = self.scores(outputs)
+        residual = targets.to(scores)
+        total = scores.sum() * 0
+        for k, bins in enumerate(self.stages):
+            labels = bins.encode(residual)
+            total = total + bin_cross_entropy(scores[:, k], labels).sum()
+            residual = residual - self._residual_origin(bins, scores[:, k].detach(), labels)
+        return total
+
+    def decode(self, outputs: Tensor, rule: DecodeRule | None = None, num_stages: int | None = None) -> Tensor:
+        """Sum of the stages' offsets (Eq. 11).
+
+        Args:
+            outputs: (N, 4 K n) network outputs.
+            rule: overrides the codec's own rule.
+            num_stages: use only the first so many stages; by default all.
+
+        Returns:
+            (N, 4) normalised offsets.
+        """
+        scores = self.scores(outputs)
+        used = self.num_stages if num_stages is None else num_stages
+        if not 1 <= used <= self.num_stages:
+            raise ValueError(f"this head has {self.num_stages} stage(s); {used} cannot be used")
+        offsets = [_decode_stage(bins, scores[:, k], rule or self.rule) for k, bins in enumerate(self.stages[:used])]
+        return torch.stack(offsets).sum(0)
+
+    def explain(
+        self, outputs: Tensor, rule: DecodeRule | None = None, num_stages: int | None = None
+    ) -> OffsetExplanation:
+        """Every stage's distribution, even of stages that ``num_stages`` leaves out of the sum.
+
+        Args as :meth:`decode`; the stages' origins follow ``rule``.
+        """
+        scores = self.scores(outputs)
+        origin = scores.new_zeros(scores.shape[0], 4)
+        stages, partial = [], []
+        for k, bins in enumerate(self.stages):
+            stage = _explain_stage(bins, scores[:, k], origin)
+            origin = origin + (stage.argmax if (rule or self.rule) == "argmax" else stage.expectation)
+            stages.append(stage)
+            partial.append(origin)
+        offsets = self.decode(outputs, rule, num_stages)
+        return OffsetExplanation(offsets=offsets, stages=tuple(stages), partial=tuple(partial))
+
+    def _residual_origin(self, bins: UniformBins, scores: Tensor, labels: Tensor) -> Tensor:
+        if self.residual_from == "true_bin":
+            return bins.representatives(scores)[labels]
+        return _decode_stage(bins, scores, "argmax" if self.residual_from == "predicted_bin" else self.rule)
+
+
+def _decode_stage(bins: UniformBins, scores: Tensor, rule: DecodeRule) -> Tensor:
+    representatives = bins.representatives(scores)
+    if rule == "argmax":
+        return representatives[scores.argmax(-1)]
+    return scores.softmax(-1) @ representatives
+
+
+def _explain_stage(bins: UniformBins, scores: Tensor, origin: Tensor) -> StageExplanation:
+    probabilities = scores.softmax(-1)
+    representatives = bins.representatives(scores)
+    expectation = probabilities @ representatives
+    variance = (probabilities * (representatives - expectation[..., None]).square()).sum(-1)
+    infinity = scores.new_tensor([math.inf])
+    return StageExplanation(
+        probabilities=probabilities,
+        edges=torch.cat((-infinity, bins.inner_edges(scores), infinity)),
+        representatives=representatives,
+        origin=origin,
+        argmax=_decode_stage(bins, scores, "argmax"),
+        expectation=expectation,
+        spread=variance.sqrt(),
+    )
