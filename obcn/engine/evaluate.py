@@ -9,20 +9,15 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
-from torchvision.transforms.v2.functional import to_dtype, to_image
 
 from obcn.data.annotations import Annotations, is_ignored
 from obcn.data.images import read_photo
 from obcn.errors import UserError
+from obcn.explain import photo_tensor
 from obcn.models.detector import Detector
 
 IOU_FIGURES = {"AP50": 0.50, "AP60": 0.60, "AP70": 0.70, "AP75": 0.75, "AP80": 0.80, "AP90": 0.90}
 AREA_FIGURES = {"APs": "small", "APm": "medium", "APl": "large"}
-
-
-def photo_tensor(photo) -> Tensor:
-    """A PIL photo as the (3, H, W) float tensor in [0, 1] that detectors take."""
-    return to_dtype(to_image(photo), torch.float32, scale=True).as_subclass(Tensor)
 
 
 def detect(detector: Detector, annotations: Annotations) -> Iterator[tuple[dict, dict[str, Tensor]]]:

@@ -35,7 +35,3 @@ class BoxHead(nn.Module):
         hidden = self.shared(pooled)
         outputs = self.offset_outputs(hidden)
         return self.class_scores(hidden), outputs.reshape(-1, self.num_groups, self.num_outputs)
-
-    def group_of(self, labels: Tensor) -> Tensor:
-        """Which group of offset outputs speaks for each (R,) label in 1..classes."""
-        return labels.new_zeros(labels.shape) if self.num_groups == 1 else labels - 1

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image
 
-from obcn.models.roi_heads import DetectionThresholds, Detections, Losses, OffsetRoIHeads
+from obcn.models.roi_heads import (
+    Detections,
+    DetectionThresholds,
+    Losses,
+    OffsetRoIHeads,
+    ScoredCandidates,
+    select_detections,
+    split_by_image,
+)
 from obcn.offsets import OffsetCodec, decode_boxes
 
 
@@ -38,8 +46,12 @@ class CascadeRoIHeads(nn.Module):
 
     @property
     def thresholds(self) -> DetectionThresholds:
-        """Shared by all stages."""
+        """What survives of the last stage's candidates."""
         return self.stages[-1].thresholds
+
+    @thresholds.setter
+    def thresholds(self, thresholds: DetectionThresholds) -> None:
+        self.stages[-1].thresholds = thresholds
 
     def forward(
         self,
@@ -49,27 +61,37 @@ class CascadeRoIHeads(nn.Module):
         targets: list[dict[str, Tensor]] | None = None,
     ) -> tuple[Detections, Losses]:
         """As :meth:`OffsetRoIHeads.forward`; losses are named by stage, from 1."""
+        if not self.training:
+            scored = self.score(features, proposals, image_shapes)
+            return [
+                select_detections(candidates, shape, self.codec, self.thresholds)
+                for candidates, shape in zip(scored, image_shapes, strict=True)
+            ], {}
         losses: Losses = {}
-        stage_scores: list[Tensor] = []
         for number, stage in enumerate(self.stages, start=1):
-            if self.training:
-                proposals, _, labels, offset_targets = stage.select_training_samples(proposals, targets)
+            proposals, _, labels, offset_targets = stage.select_training_samples(proposals, targets)
             scores, outputs = stage.box_head(stage.box_roi_pool(features, proposals, image_shapes))
-            stage_scores.append(scores.float().softmax(-1))
-            if self.training:
-                found = stage.losses(scores, outputs, torch.cat(labels), torch.cat(offset_targets))
-                losses |= {f"{name}_{number}": loss for name, loss in found.items()}
-            if number < len(self.stages):
-                proposals = self._refine(stage, outputs, proposals, image_shapes)
-        if self.training:
-            return [], losses
-        mean_scores = torch.stack(stage_scores).mean(0).log()
-        return self.stages[-1].select_detections(mean_scores, outputs, proposals, image_shapes), {}
+            found = stage.losses(scores, outputs, torch.cat(labels), torch.cat(offset_targets))
+            losses |= {f"{name}_{number}": loss for name, loss in found.items()}
+            proposals = _refine(stage, outputs, proposals, image_shapes)
+        return [], losses
 
-    @staticmethod
-    def _refine(
-        stage: OffsetRoIHeads, outputs: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
-    ) -> list[Tensor]:
-        offsets = stage.codec.decode(outputs[:, 0].detach())
-        boxes = decode_boxes(offsets, torch.cat(proposals)).split([len(boxes) for boxes in proposals])
-        return [clip_boxes_to_image(box, shape) for box, shape in zip(boxes, image_shapes, strict=True)]
+    def score(
+        self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]
+    ) -> list[ScoredCandidates]:
+        """The last stage's candidates and outputs, with class probabilities averaged over the stages."""
+        probabilities = []
+        for stage in self.stages:
+            candidates = proposals
+            scores, outputs = stage.box_head(stage.box_roi_pool(features, candidates, image_shapes))
+            probabilities.append(scores.float().softmax(-1))
+            proposals = _refine(stage, outputs, candidates, image_shapes)
+        return split_by_image(candidates, torch.stack(probabilities).mean(0), outputs)
+
+
+def _refine(
+    stage: OffsetRoIHeads, outputs: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
+) -> list[Tensor]:
+    offsets = stage.codec.decode(outputs[:, 0].detach())
+    boxes = decode_boxes(offsets, torch.cat(proposals)).split([len(boxes) for boxes in proposals])
+    return [clip_boxes_to_image(box, shape) for box, shape in zip(boxes, image_shapes, strict=True)]

@@ -22,8 +22,8 @@ class Detector(GeneralizedRCNN):
 
     Attributes:
         classes: object class names; label 1 is the first.
-        codec: how its box head writes offsets.
-        thresholds: score and NMS thresholds, free to change between calls.
+        codec: how its box head writes offsets; replace it by ``codec.decoding(...)`` to decode another way.
+        thresholds: what survives of the scored candidates; free to replace between calls.
     """
 
     def __init__(
@@ -51,6 +51,10 @@ class Detector(GeneralizedRCNN):
         """Score and NMS thresholds."""
         return self.roi_heads.thresholds
 
+    @thresholds.setter
+    def thresholds(self, thresholds: DetectionThresholds) -> None:
+        self.roi_heads.thresholds = thresholds
+
 
 class _Transform(GeneralizedRCNNTransform):
     """Resizes and normalises photos; brings boxes *and candidates* back to the photo's own pixels."""
@@ -71,7 +75,7 @@ def build_detector(config: DetectorConfig, classes: Sequence[str], pretrained: b
     """A detector with fresh heads; the trunk has ImageNet weights if ``pretrained``.
 
     Raises:
-        UserError: ImageNet weights are asked for and cannot be had.
+        UserError: ImageNet weights are asked for and cannot be had, or anchors do not fit the trunk.
     """
     trunk = build_trunk(config.trunk, pretrained)
     sizes = config.input

@@ -15,13 +15,28 @@ Losses = dict[str, Tensor]
 Detections = list[dict[str, Tensor]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class DetectionThresholds:
-    """What survives of the raw predictions."""
+    """What survives of the scored candidates."""
 
     score: float = 0.05
     nms_iou: float = 0.5
     per_image: int = 100
+
+
+@dataclass(frozen=True)
+class ScoredCandidates:
+    """What the box head says of one photo's R candidates, before any decision.
+
+    Attributes:
+        boxes: (R, 4) candidate boxes in pixels.
+        probabilities: (R, 1 + classes), background first.
+        offset_outputs: (R, groups, num_outputs) raw outputs; one group if class-agnostic, else one per class.
+    """
+
+    boxes: Tensor
+    probabilities: Tensor
+    offset_outputs: Tensor
 
 
 class OffsetRoIHeads(RoIHeads):
@@ -75,14 +90,24 @@ class OffsetRoIHeads(RoIHeads):
             targets: per image ``boxes`` (G, 4) and ``labels`` (G,) in 1..classes; needed in training.
 
         Returns:
-            Detections as :meth:`select_detections` describes, and ``loss_classifier`` and ``loss_box``.
+            Detections as :func:`select_detections` describes, and ``loss_classifier`` and ``loss_box``.
         """
         if self.training:
             proposals, _, labels, offset_targets = self.select_training_samples(proposals, targets)
             scores, outputs = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
             return [], self.losses(scores, outputs, torch.cat(labels), torch.cat(offset_targets))
+        scored = self.score(features, proposals, image_shapes)
+        return [
+            select_detections(candidates, shape, self.codec, self.thresholds)
+            for candidates, shape in zip(scored, image_shapes, strict=True)
+        ], {}
+
+    def score(
+        self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]
+    ) -> list[ScoredCandidates]:
+        """Per image, what the head says of its candidates; arguments as :meth:`forward`."""
         scores, outputs = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
-        return self.select_detections(scores, outputs, proposals, image_shapes), {}
+        return split_by_image(proposals, scores.float().softmax(-1), outputs)
 
     def losses(self, scores: Tensor, outputs: Tensor, labels: Tensor, offset_targets: Tensor) -> Losses:
         """Classification loss, and the codec's loss of the positives over *all* sampled candidates (METHOD 5).
@@ -92,48 +117,51 @@ class OffsetRoIHeads(RoIHeads):
             offset_targets: (R, 4) normalised offsets.
         """
         positive = torch.where(labels > 0)[0]
-        chosen = outputs[positive, self.box_head.group_of(labels[positive])]
+        group = 0 if outputs.shape[1] == 1 else labels[positive] - 1
+        chosen = outputs[positive, group]
         box_loss = self.codec.loss(chosen, offset_targets[positive]) / labels.numel()
         return {
             "loss_classifier": F.cross_entropy(scores.float(), labels),
             "loss_box": self.box_loss_weight * box_loss,
         }
 
-    def select_detections(
-        self, scores: Tensor, outputs: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
-    ) -> Detections:
-        """Threshold, decode, and suppress duplicates class by class.
 
-        Returns:
-            Per image ``boxes`` (D, 4), ``scores`` (D,), ``labels`` (D,) in 1..classes, best first, with
-            ``candidates`` (D, 4), the box each came from, and ``offset_outputs`` (D, num_outputs).
-        """
-        counts = [len(boxes) for boxes in proposals]
-        probabilities = scores.float().softmax(-1).split(counts)
-        return [
-            self._select_in_image(probs, outs, boxes, shape)
-            for probs, outs, boxes, shape in zip(
-                probabilities, outputs.split(counts), proposals, image_shapes, strict=True
-            )
-        ]
+def split_by_image(proposals: list[Tensor], probabilities: Tensor, outputs: Tensor) -> list[ScoredCandidates]:
+    """Rows of all images, in order, as one :class:`ScoredCandidates` per image."""
+    counts = [len(boxes) for boxes in proposals]
+    rows = zip(proposals, probabilities.split(counts), outputs.split(counts), strict=True)
+    return [ScoredCandidates(*image) for image in rows]
 
-    def _select_in_image(
-        self, probabilities: Tensor, outputs: Tensor, candidates: Tensor, image_shape: tuple[int, int]
-    ) -> dict[str, Tensor]:
-        rows, classes = torch.where(probabilities[:, 1:] > self.thresholds.score)
-        labels = classes + 1
-        kept = outputs[rows, self.box_head.group_of(labels)]
-        boxes = clip_boxes_to_image(decode_boxes(self.codec.decode(kept), candidates[rows]), image_shape)
-        found = {
-            "boxes": boxes,
-            "scores": probabilities[rows, labels],
-            "labels": labels,
-            "candidates": candidates[rows],
-            "offset_outputs": kept,
-        }
-        found = _take(found, remove_small_boxes(boxes, min_size=1e-2))
-        order = batched_nms(found["boxes"], found["scores"], found["labels"], self.thresholds.nms_iou)
-        return _take(found, order[: self.thresholds.per_image])
+
+def select_detections(
+    scored: ScoredCandidates, image_shape: tuple[int, int], codec: OffsetCodec, thresholds: DetectionThresholds
+) -> dict[str, Tensor]:
+    """Threshold, decode, and suppress duplicates class by class.
+
+    Args:
+        scored: one photo's candidates.
+        image_shape: (height, width) in pixels, to which boxes are clipped.
+        codec: how the offset outputs are read.
+        thresholds: what survives.
+
+    Returns:
+        ``boxes`` (D, 4), ``scores`` (D,), ``labels`` (D,) in 1..classes, best first, with ``candidates`` (D, 4), the
+        box each came from, and ``offset_outputs`` (D, num_outputs), so that a detection can be explained afterwards.
+    """
+    rows, classes = torch.where(scored.probabilities[:, 1:] > thresholds.score)
+    class_agnostic = scored.offset_outputs.shape[1] == 1
+    outputs = scored.offset_outputs[rows, torch.zeros_like(classes) if class_agnostic else classes]
+    candidates = scored.boxes[rows]
+    found = {
+        "boxes": clip_boxes_to_image(decode_boxes(codec.decode(outputs), candidates), image_shape),
+        "scores": scored.probabilities[rows, classes + 1],
+        "labels": classes + 1,
+        "candidates": candidates,
+        "offset_outputs": outputs,
+    }
+    found = _take(found, remove_small_boxes(found["boxes"], min_size=1e-2))
+    order = batched_nms(found["boxes"], found["scores"], found["labels"], thresholds.nms_iou)
+    return _take(found, order[: thresholds.per_image])
 
 
 def _take(detections: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:

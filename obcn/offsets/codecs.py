@@ -5,7 +5,7 @@ no parameters, and work on tensors of any device and floating-point dtype.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import torch
@@ -78,6 +78,14 @@ class OffsetCodec(Protocol):
         """Everything that :meth:`decode` went through on the way."""
         ...
 
+    def decoding(self, rule: DecodeRule | None = None, num_stages: int | None = None) -> "OffsetCodec":
+        """The same codec decoding another way; None keeps what it does. Regression has one way only.
+
+        Raises:
+            ValueError: more stages than there are, or fewer than one.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class RegressionCodec:
@@ -114,6 +122,10 @@ class RegressionCodec:
         """No stages: regression keeps no second opinion."""
         return OffsetExplanation(offsets=self.decode(outputs), stages=(), partial=())
 
+    def decoding(self, rule: DecodeRule | None = None, num_stages: int | None = None) -> "RegressionCodec":
+        """Itself: there is nothing to choose."""
+        return self
+
 
 @dataclass(frozen=True)
 class BinCodec:
@@ -126,16 +138,23 @@ class BinCodec:
         residual_from: what a training sample's next-stage target is measured from. ``true_bin``: the
             representative of the target's own bin; ``predicted_bin``: that of the predicted (argmax) bin;
             ``prediction``: the stage's decoded offset. The paper leaves it open. No gradient flows through it.
+        used_stages: decode with only the first so many stages; None uses all. Training always uses all.
+
+    Raises:
+        ValueError: on no stage, a bad range, or ``used_stages`` outside 1..K.
     """
 
     num_bins: int = 20
     ranges: tuple[float, ...] = (3.0,)
     rule: DecodeRule = "expectation"
     residual_from: ResidualOrigin = "prediction"
+    used_stages: int | None = None
 
     def __post_init__(self) -> None:
         if not self.ranges:
             raise ValueError("a bin codec needs at least one stage")
+        if self.used_stages is not None and not 1 <= self.used_stages <= self.num_stages:
+            raise ValueError(f"this head has {self.num_stages} stage(s); {self.used_stages} cannot be used")
         _ = self.stages  # UniformBins checks its own numbers
 
     @classmethod
@@ -185,41 +204,28 @@ class BinCodec:
             residual = residual - self._residual_origin(bins, scores[:, k].detach(), labels)
         return total
 
-    def decode(self, outputs: Tensor, rule: DecodeRule | None = None, num_stages: int | None = None) -> Tensor:
-        """Sum of the stages' offsets (Eq. 11).
-
-        Args:
-            outputs: (N, 4 K n) network outputs.
-            rule: overrides the codec's own rule.
-            num_stages: use only the first so many stages; by default all.
-
-        Returns:
-            (N, 4) normalised offsets.
-        """
+    def decode(self, outputs: Tensor) -> Tensor:
+        """Sum of the used stages' offsets (Eq. 11): (N, 4 K n) outputs to (N, 4) normalised offsets."""
         scores = self.scores(outputs)
-        used = self.num_stages if num_stages is None else num_stages
-        if not 1 <= used <= self.num_stages:
-            raise ValueError(f"this head has {self.num_stages} stage(s); {used} cannot be used")
-        offsets = [_decode_stage(bins, scores[:, k], rule or self.rule) for k, bins in enumerate(self.stages[:used])]
-        return torch.stack(offsets).sum(0)
+        used = self.stages[: self.used_stages]
+        return torch.stack([_decode_stage(bins, scores[:, k], self.rule) for k, bins in enumerate(used)]).sum(0)
 
-    def explain(
-        self, outputs: Tensor, rule: DecodeRule | None = None, num_stages: int | None = None
-    ) -> OffsetExplanation:
-        """Every stage's distribution, even of stages that ``num_stages`` leaves out of the sum.
-
-        Args as :meth:`decode`; the stages' origins follow ``rule``.
-        """
+    def explain(self, outputs: Tensor) -> OffsetExplanation:
+        """Every stage's distribution, also of stages that ``used_stages`` leaves out of the sum."""
         scores = self.scores(outputs)
         origin = scores.new_zeros(scores.shape[0], 4)
         stages, partial = [], []
         for k, bins in enumerate(self.stages):
             stage = _explain_stage(bins, scores[:, k], origin)
-            origin = origin + (stage.argmax if (rule or self.rule) == "argmax" else stage.expectation)
+            origin = origin + (stage.argmax if self.rule == "argmax" else stage.expectation)
             stages.append(stage)
             partial.append(origin)
-        offsets = self.decode(outputs, rule, num_stages)
-        return OffsetExplanation(offsets=offsets, stages=tuple(stages), partial=tuple(partial))
+        return OffsetExplanation(offsets=self.decode(outputs), stages=tuple(stages), partial=tuple(partial))
+
+    def decoding(self, rule: DecodeRule | None = None, num_stages: int | None = None) -> "BinCodec":
+        """The same bins decoded another way; see :meth:`OffsetCodec.decoding`."""
+        used = self.used_stages if num_stages is None else num_stages
+        return replace(self, rule=rule or self.rule, used_stages=used)
 
     def _residual_origin(self, bins: UniformBins, scores: Tensor, labels: Tensor) -> Tensor:
         if self.residual_from == "true_bin":

@@ -1,0 +1,118 @@
+"""Run a detector on one photo and keep, for each final box, where it came from.
+
+Running the network (:func:`score_photo`) and deciding what it found (:func:`select`) are apart, so that a viewer
+can move a threshold or change the decode rule without running the network again.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from torchvision.models.detection.transform import resize_boxes
+from torchvision.transforms.v2.functional import to_dtype, to_image
+
+from obcn.models.detector import Detector
+from obcn.models.roi_heads import DetectionThresholds, ScoredCandidates, select_detections
+from obcn.offsets import OffsetCodec, OffsetExplanation, decode_boxes
+from obcn.offsets.codecs import DecodeRule
+
+
+@dataclass(frozen=True)
+class ScoredPhoto:
+    """One pass of a detector over a photo, before any decision.
+
+    Attributes:
+        width: of the photo, in pixels.
+        height: of the photo, in pixels.
+        classes: the detector's class names; label 1 is the first.
+        candidates: what the box head said of every candidate, boxes in the photo's pixels, on the CPU.
+    """
+
+    width: int
+    height: int
+    classes: tuple[str, ...]
+    candidates: ScoredCandidates
+
+
+@dataclass(frozen=True)
+class PhotoDetections:
+    """The D final boxes of one detector on one photo, best first, and what lies behind each.
+
+    Attributes:
+        width: of the photo, in pixels.
+        height: of the photo, in pixels.
+        boxes: (D, 4) final boxes, (x1, y1, x2, y2) in pixels, clipped to the photo.
+        scores: (D,) class probabilities.
+        names: D class names.
+        candidates: (D, 4) the candidate box each came from.
+        outputs: (D, num_outputs) raw offset outputs.
+        codec: how ``outputs`` were read.
+        explanation: offsets, and for a bin head every stage's distribution.
+    """
+
+    width: int
+    height: int
+    boxes: Tensor
+    scores: Tensor
+    names: tuple[str, ...]
+    candidates: Tensor
+    outputs: Tensor
+    codec: OffsetCodec
+    explanation: OffsetExplanation
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def boxes_by(self, rule: DecodeRule) -> Tensor:
+        """(D, 4) boxes that ``rule`` would give for the same candidates, not clipped."""
+        return decode_boxes(self.codec.decoding(rule).decode(self.outputs), self.candidates)
+
+    def boxes_after_stages(self) -> tuple[Tensor, ...]:
+        """Per stage, the (D, 4) boxes after it, not clipped; empty for regression."""
+        return tuple(decode_boxes(offsets, self.candidates) for offsets in self.explanation.partial)
+
+
+def photo_tensor(photo: Image) -> Tensor:
+    """An RGB photo as the (3, H, W) float tensor in [0, 1] that detectors take."""
+    return to_dtype(to_image(photo), torch.float32, scale=True).as_subclass(Tensor)
+
+
+@torch.inference_mode()
+def score_photo(detector: Detector, photo: Image) -> ScoredPhoto:
+    """Run the network once.
+
+    Args:
+        detector: in evaluation mode.
+        photo: RGB.
+    """
+    device = next(detector.parameters()).device
+    images, _ = detector.transform([photo_tensor(photo).to(device)])
+    features = detector.backbone(images.tensors)
+    proposals, _ = detector.rpn(images, features)
+    (scored,) = detector.roi_heads.score(features, proposals, images.image_sizes)
+    boxes = resize_boxes(scored.boxes, images.image_sizes[0], (photo.height, photo.width))
+    on_cpu = ScoredCandidates(boxes.cpu(), scored.probabilities.cpu(), scored.offset_outputs.cpu())
+    return ScoredPhoto(photo.width, photo.height, detector.classes, on_cpu)
+
+
+def select(scored: ScoredPhoto, codec: OffsetCodec, thresholds: DetectionThresholds) -> PhotoDetections:
+    """Decide what a scored photo shows; cheap, and pure.
+
+    Args:
+        scored: from :func:`score_photo`.
+        codec: the detector's, or its ``decoding(...)`` another way.
+        thresholds: what survives.
+    """
+    found = select_detections(scored.candidates, (scored.height, scored.width), codec, thresholds)
+    return PhotoDetections(
+        width=scored.width,
+        height=scored.height,
+        boxes=found["boxes"],
+        scores=found["scores"],
+        names=tuple(scored.classes[label - 1] for label in found["labels"].tolist()),
+        candidates=found["candidates"],
+        outputs=found["offset_outputs"],
+        codec=codec,
+        explanation=codec.explain(found["offset_outputs"]),
+    )
