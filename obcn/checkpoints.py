@@ -69,7 +69,7 @@ def save_checkpoint(path: Path, detector: Detector, card: Card) -> None:
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary, metadata={"format": "obcn"})
     temporary.replace(path)
-    write_card(path, card)
+    write_card_file(path, card)
 
 
 def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, Card]:
@@ -165,7 +165,7 @@ def read_card(checkpoint: Path) -> Card:
         raise UserError(f"{path} is not the card of a checkpoint that this version wrote") from error
 
 
-def write_card(checkpoint: Path, card: Card) -> None:
+def write_card_file(checkpoint: Path, card: Card) -> None:
     """Write the card beside a checkpoint."""
     path = card_path(checkpoint)
     temporary = path.with_suffix(".json.tmp")

@@ -116,3 +116,25 @@ def select(scored: ScoredPhoto, codec: OffsetCodec, thresholds: DetectionThresho
         codec=codec,
         explanation=codec.explain(found["offset_outputs"]),
     )
+
+
+def detection_rows(found: PhotoDetections, classes: tuple[str, ...], image_id: int, file_name: str) -> list[dict]:
+    """COCO result rows, with the file's and class's names beside the ids; bbox is (x, y, width, height) in pixels.
+
+    Args:
+        found: one photo's detections.
+        classes: the detector's classes; category id k is the k-th, from 1.
+        image_id: the photo's id.
+        file_name: the photo's name.
+    """
+    return [
+        {
+            "image_id": image_id,
+            "file_name": file_name,
+            "category_id": classes.index(name) + 1,
+            "category": name,
+            "bbox": [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)],
+            "score": round(score, 4),
+        }
+        for name, (x1, y1, x2, y2), score in zip(found.names, found.boxes.tolist(), found.scores.tolist(), strict=True)
+    ]

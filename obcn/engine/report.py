@@ -1,0 +1,57 @@
+"""Measured figures as tables."""
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from obcn.checkpoints import Card, Evaluation
+from obcn.data import Annotations
+from obcn.engine.evaluate import evaluate
+from obcn.engine.progress import progress_bar
+from obcn.models.detector import Detector
+
+FIGURES = ("AP", "AP50", "AP60", "AP70", "AP75", "AP80", "AP90", "APs", "APm", "APl")
+
+
+def measure(detector: Detector, truth: Annotations, command: str, data: str) -> Evaluation:
+    """Evaluate with a progress bar on stderr.
+
+    Args:
+        detector: what to measure.
+        truth: annotated photos.
+        command: what the user typed, kept beside the figures.
+        data: what to call the photos.
+
+    Raises:
+        UserError: classes differ, or a photo cannot be read.
+    """
+    with progress_bar(Console(stderr=True)) as bar:
+        task = bar.add_task("photos", total=len(truth), note="")
+        metrics = evaluate(detector, truth, lambda: bar.advance(task))
+    return Evaluation(command=command, data=data, images=len(truth), metrics=metrics)
+
+
+def print_table(measured: dict[str, Evaluation]) -> None:
+    """AP figures in percent, then AP per class; one column per model."""
+    first = next(iter(measured.values()))
+    table = Table("percent", *measured, title=f"{first.images} photos")
+    for name in [*FIGURES, *(name for name in first.metrics if name.startswith("AP:"))]:
+        table.add_row(name, *(_percent(evaluation.metrics[name]) for evaluation in measured.values()))
+    Console().print(table)
+
+
+def print_cards(cards: dict[str, Card]) -> None:
+    """One row per checkpoint: what it is, how it was trained, and what it reaches."""
+    table = Table("checkpoint", "config", "classes", "training", "AP", "AP50", "AP90")
+    for name, card in cards.items():
+        training = card.training
+        trained = f"{training.data}, {training.train_images} photos, {training.epochs:g} epochs, seed {training.seed}"
+        metrics = card.evaluation.metrics if card.evaluation else {}
+        figures = [_percent(metrics.get(figure, math.nan)) for figure in ("AP", "AP50", "AP90")]
+        table.add_row(name, card.config.name, ", ".join(card.classes), trained, *figures)
+    Console().print(table)
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.1f}"
