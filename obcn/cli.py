@@ -27,8 +27,6 @@ app = typer.Typer(
 ModelOption = Annotated[
     str, typer.Option(help="A shipped checkpoint's name (see `obcn models`) or a .safetensors file.")
 ]
-    str, typer.Option(help="A shipped checkpoint's name (see `obcn models`) or a .safetensors file.")
-]
 DecodeOption = Annotated[
     Literal["argmax", "expectation"] | None, typer.Option(help="How a bin head's distribution becomes an offset.")
 ]
