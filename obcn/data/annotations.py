@@ -55,18 +55,26 @@ class Annotations:
         return self._by_image[image["id"]]
 
     def target(self, image: dict) -> dict[str, Tensor]:
-        """Training target of one photo: ``boxes`` (G, 4) as (x1, y1, x2, y2) in pixels, and ``labels`` (G,) from 1.
+        """Training target of one photo.
 
-        Crowds, difficult boxes and boxes with no area are left out.
+        Returns:
+            ``boxes`` (G, 4) as (x1, y1, x2, y2) in pixels, ``labels`` (G,) from 1, and ``ignored`` (I, 4): crowds
+            and difficult boxes, which are neither objects nor background. Boxes with no area are left out.
         """
         label_of = {category["id"]: label for label, category in enumerate(self.categories, start=1)}
-        kept = [box for box in self.boxes_of(image) if not is_ignored(box) and min(box["bbox"][2:]) > 0]
-        corners = torch.tensor([box["bbox"] for box in kept], dtype=torch.float32).reshape(-1, 4)
-        corners[:, 2:] += corners[:, :2]
+        boxes = [box for box in self.boxes_of(image) if min(box["bbox"][2:]) > 0]
+        kept = [box for box in boxes if not is_ignored(box)]
         labels = torch.tensor([label_of[box["category_id"]] for box in kept], dtype=torch.int64)
-        return {"boxes": corners, "labels": labels}
+        ignored = [box for box in boxes if is_ignored(box)]
+        return {"boxes": _corners(kept), "labels": labels, "ignored": _corners(ignored)}
 
 
 def is_ignored(box: dict) -> bool:
     """Whether evaluators pass over this box: a crowd, or one that VOC calls difficult."""
     return bool(box.get("iscrowd")) or bool(box.get("difficult"))
+
+
+def _corners(boxes: list[dict]) -> Tensor:
+    corners = torch.tensor([box["bbox"] for box in boxes], dtype=torch.float32).reshape(-1, 4)
+    corners[:, 2:] += corners[:, :2]
+    return corners

@@ -1,10 +1,44 @@
 """COCO instances files."""
 
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Annotated, NotRequired
+
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from obcn.data.annotations import Annotations
 from obcn.errors import UserError
+
+
+class _Image(TypedDict):
+    id: int
+    file_name: str
+    width: FiniteFloat
+    height: FiniteFloat
+
+
+class _Box(TypedDict):
+    id: int
+    image_id: int
+    category_id: int
+    bbox: Annotated[list[FiniteFloat], Field(min_length=4, max_length=4)]
+    area: NotRequired[FiniteFloat]
+
+
+class _Category(TypedDict):
+    id: int
+    name: str
+
+
+class _Instances(TypedDict):
+    images: Annotated[list[_Image], Field(min_length=1)]
+    annotations: list[_Box]
+    categories: Annotated[list[_Category], Field(min_length=1)]
+
+
+_INSTANCES = TypeAdapter(_Instances)
 
 
 def read_coco(images: Path, annotations: Path) -> Annotations:
@@ -17,38 +51,41 @@ def read_coco(images: Path, annotations: Path) -> Annotations:
         raise UserError(f"{images}: no such folder of photos")
     try:
         content = json.loads(annotations.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{annotations}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"cannot read {annotations}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{annotations} is not JSON ({error})") from error
     _check(annotations, content)
     missing = [image["file_name"] for image in content["images"] if not (images / image["file_name"]).is_file()]
     if missing:
         raise UserError(f"{annotations} names {len(missing)} photo(s) that are not in {images}, first {missing[0]}")
+    for box in content["annotations"]:
+        # pycocotools wants both; files from other tools often leave them out.
+        box.setdefault("iscrowd", 0)
+        box.setdefault("area", box["bbox"][2] * box["bbox"][3])
     return Annotations(images, content)
 
 
 def _check(path: Path, content: object) -> None:
-    lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
-        raise UserError(f"{path} is not a COCO instances file: it needs the lists images, annotations and categories")
-    needs = {
-        "images": ("id", "file_name", "width", "height"),
-        "annotations": ("id", "image_id", "category_id", "bbox"),
-        "categories": ("id", "name"),
-    }
-    for name, keys in needs.items():
-        for number, record in enumerate(content[name]):
-            absent = [key for key in keys if key not in record]
-            if absent:
-                raise UserError(f"{path}: {name}[{number}] has no {absent[0]!r}")
-    known_images = {image["id"] for image in content["images"]}
-    known_classes = {category["id"] for category in content["categories"]}
+    try:
+        # Only a check: its result lacks the keys that are not listed above.
+        _INSTANCES.validate_python(content, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        raise UserError(f"{path} is not a COCO instances file: {where}: {first['msg']}") from error
+    known_images = _distinct(path, "images", [image["id"] for image in content["images"]])
+    known_classes = _distinct(path, "categories", [category["id"] for category in content["categories"]])
+    _distinct(path, "categories", [category["name"] for category in content["categories"]])
     for box in content["annotations"]:
         if box["image_id"] not in known_images:
             raise UserError(f"{path}: annotation {box['id']} is of image {box['image_id']}, which is not listed")
         if box["category_id"] not in known_classes:
             raise UserError(f"{path}: annotation {box['id']} is of category {box['category_id']}, which is not listed")
-        # pycocotools wants both; detection files from other tools often leave them out.
-        box.setdefault("iscrowd", 0)
-        box.setdefault("area", box["bbox"][2] * box["bbox"][3])
+
+
+def _distinct(path: Path, name: str, values: list) -> set:
+    counts = Counter(values)
+    if len(counts) < len(values):
+        raise UserError(f"{path}: {name} lists {counts.most_common(1)[0][0]!r} twice")
+    return set(counts)

@@ -34,11 +34,15 @@ class TrainingSet(Dataset):
         record = self.annotations.images[number]
         photo = v2.functional.to_image(read_photo(self.annotations.path(record)))
         target = self.annotations.target(record)
-        boxes = tv_tensors.BoundingBoxes(target["boxes"], format="XYXY", canvas_size=photo.shape[-2:])
+        boxes, ignored = (
+            tv_tensors.BoundingBoxes(target[name], format="XYXY", canvas_size=photo.shape[-2:])
+            for name in ("boxes", "ignored")
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(mixed_seed(self.seed, epoch, number))
-            photo, boxes = self.augment(photo, boxes)
-        return photo.as_subclass(Tensor), {"boxes": boxes.as_subclass(Tensor), "labels": target["labels"]}
+            photo, boxes, ignored = self.augment(photo, boxes, ignored)
+        target |= {"boxes": boxes.as_subclass(Tensor), "ignored": ignored.as_subclass(Tensor)}
+        return photo.as_subclass(Tensor), target
 
 
 def collate(samples: list[Sample]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:

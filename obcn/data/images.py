@@ -21,12 +21,29 @@ def read_photo(source: str | Path | BinaryIO, name: str | None = None) -> Image.
     name = name or str(source)
     try:
         with Image.open(source) as photo:
-            return ImageOps.exif_transpose(photo).convert("RGB")
+            photo.load()
+            return _as_rgb(_upright(photo))
     except FileNotFoundError as error:
         raise UserError(f"{name}: no such file") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise UserError(f"{name} cannot be opened: {error.strerror}") from error
     except UnidentifiedImageError as error:
         raise UserError(f"{name} is not an image that can be read; give a JPEG, PNG, WebP or BMP file") from error
     except Image.DecompressionBombError as error:
         raise UserError(f"{name} is too large: {error}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{name} is damaged or cut short ({error}); save or download it again") from error
+
+
+def _upright(photo: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(photo)
+    except Exception:  # Pillow's EXIF parser fails in many ways; the pixels are good, and viewers show them as they lie
+        return photo
+
+
+def _as_rgb(photo: Image.Image) -> Image.Image:
+    if photo.mode.startswith("I;16"):
+        # convert() would clip 16 bits to white.
+        photo = photo.point(lambda value: value / 256).convert("L")
+    return photo.convert("RGB")

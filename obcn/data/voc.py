@@ -1,5 +1,6 @@
 """PASCAL VOC folders: Annotations/*.xml, ImageSets/Main/SPLIT.txt, JPEGImages/."""
 
+import math
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
@@ -27,22 +28,27 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
     listing = root / "ImageSets" / "Main" / f"{split}.txt"
     if not listing.is_file():
         raise UserError(f"{listing}: no such file; does {root} hold a VOC folder, and is the split's name right?")
-    names = [line.split()[0] for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
-    trees = {name: _parse(root / "Annotations" / f"{name}.xml") for name in names}
-    if classes is None:
-        classes = tuple(sorted({obj.findtext("name", "") for tree in trees.values() for obj in tree.iter("object")}))
+    lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
+    paths = [root / "Annotations" / f"{line.split()[0]}.xml" for line in lines if line.strip()]
+    if not paths:
+        raise UserError(f"{listing} lists no photo")
+    trees = {path: _parse(path) for path in paths}
+    found = {_class(path, obj) for path, tree in trees.items() for obj in tree.iter("object")}
+    classes = classes or tuple(sorted(found))
+    if not found.intersection(classes):
+        wanted, there = ", ".join(classes) or "any class", ", ".join(sorted(found)) or "none"
+        raise UserError(f"the photos of {listing} have no object of {wanted}; there are: {there}")
     id_of = {name: number for number, name in enumerate(classes, start=1)}
 
     images, boxes = [], []
-    for image_id, name in enumerate(names, start=1):
-        path, tree = root / "Annotations" / f"{name}.xml", trees[name]
-        file_name = tree.findtext("filename") or f"{name}.jpg"
+    for image_id, (path, tree) in enumerate(trees.items(), start=1):
+        file_name = tree.findtext("filename") or f"{path.stem}.jpg"
         if not (root / "JPEGImages" / file_name).is_file():
             raise UserError(f"{path} names {file_name}, which is not in {root / 'JPEGImages'}")
         width, height = (_number(path, tree, f"size/{side}") for side in ("width", "height"))
         images.append({"id": image_id, "file_name": file_name, "width": int(width), "height": int(height)})
         for obj in tree.iter("object"):
-            if obj.findtext("name") in id_of:
+            if _class(path, obj) in id_of:
                 boxes.append(_box(path, obj, len(boxes) + 1, image_id, id_of))
     categories = [{"id": number, "name": name} for name, number in id_of.items()]
     return Annotations(root / "JPEGImages", {"images": images, "annotations": boxes, "categories": categories})
@@ -54,12 +60,19 @@ def _box(path: Path, obj: Element, box_id: int, image_id: int, id_of: dict[str, 
     return {
         "id": box_id,
         "image_id": image_id,
-        "category_id": id_of[obj.findtext("name", "")],
+        "category_id": id_of[_class(path, obj)],
         "bbox": [x, y, width, height],
         "area": width * height,
         "iscrowd": 0,
-        "difficult": int(obj.findtext("difficult") or 0),
+        "difficult": int(_number(path, obj, "difficult", default="0")),
     }
+
+
+def _class(path: Path, obj: Element) -> str:
+    name = obj.findtext("name", "").strip()
+    if not name:
+        raise UserError(f"{path}: an object has no name")
+    return name
 
 
 def _parse(path: Path) -> Element:
@@ -67,13 +80,16 @@ def _parse(path: Path) -> Element:
         return parse(path).getroot()
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file, though the split lists it") from error
-    except (ParseError, DefusedXmlException) as error:
+    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
         raise UserError(f"{path} is not a VOC annotation: {error}") from error
 
 
-def _number(path: Path, element: Element, tag: str) -> float:
-    text = element.findtext(tag)
+def _number(path: Path, element: Element, tag: str, default: str = "") -> float:
+    text = element.findtext(tag) or default
     try:
-        return float(text or "")
-    except ValueError as error:
-        raise UserError(f"{path}: {tag} is {text!r}, not a number") from error
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{path}: {tag} is {text!r}, not a number")
+    return number

@@ -1,0 +1,124 @@
+"""The small YAML that says where data lie."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from obcn.data import load_data_config, read_annotations
+from obcn.data.sources import CocoData, VocData
+from obcn.errors import UserError
+
+COCO = """
+format: coco
+train: {images: photos, annotations: train.json}
+val: {images: /elsewhere/photos, annotations: sub/val.json}
+"""
+VOC = """
+format: voc
+train: {root: devkit, split: train}
+val: {root: ../other, split: val}
+classes: [dog, cat]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "data.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(UserError) as caught:
+        load_data_config(written(folder, text))
+    assert "data.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_relative_paths_start_at_the_yaml(tmp_path, monkeypatch):
+    data = load_data_config(written(tmp_path, COCO))
+    assert isinstance(data, CocoData)
+    assert data.train.images == tmp_path / "photos"
+    assert data.train.annotations == tmp_path / "train.json"
+    assert data.val.images == Path("/elsewhere/photos")
+    assert data.val.annotations == tmp_path / "sub" / "val.json"
+    monkeypatch.chdir(tmp_path.parent)
+    relative = load_data_config(Path(tmp_path.name) / "data.yaml")
+    assert relative.train.images.resolve() == (tmp_path / "photos").resolve()
+
+
+def test_voc(tmp_path):
+    data = load_data_config(written(tmp_path, VOC))
+    assert isinstance(data, VocData)
+    assert (data.train.root, data.train.split) == (tmp_path / "devkit", "train")
+    assert data.val.root == tmp_path / "../other"
+    assert data.classes == ("dog", "cat")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match=r"cannot read .*gone\.yaml: No such file"):
+        load_data_config(tmp_path / "gone.yaml")
+
+
+@pytest.mark.parametrize("text", ["format: [", "\tformat: coco", "", "- 1"])
+def test_not_a_data_file(tmp_path, text):
+    assert refusal(tmp_path, text)
+
+
+def test_unknown_key_is_named(tmp_path):
+    assert "unknown key 'coco.train.image_dir'" in refusal(
+        tmp_path, COCO.replace("images: photos", "image_dir: photos")
+    )
+    assert "unknown key 'coco.test'" in refusal(tmp_path, COCO + "test: {}\n")
+
+
+def test_missing_key_is_named(tmp_path):
+    assert "voc.val.split: Field required" in refusal(tmp_path, VOC.replace(", split: val", ""))
+
+
+def test_wrong_format(tmp_path):
+    message = refusal(tmp_path, COCO.replace("format: coco", "format: yolo"))
+    assert "'yolo'" in message
+    assert "'coco'" in message
+    assert "'voc'" in message
+
+
+def test_keys_of_the_other_format(tmp_path):
+    assert "unknown key 'voc.train.images'" in refusal(tmp_path, COCO.replace("format: coco", "format: voc"))
+
+
+def test_reads_both_coco_splits(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for split, side in (("train", 20), ("val", 30)):
+        Image.new("RGB", (side, side)).save(photos / f"{split}.png")
+        content = {
+            "images": [{"id": 1, "file_name": f"{split}.png", "width": side, "height": side}],
+            "annotations": [],
+            "categories": [{"id": 1, "name": "dog"}],
+        }
+        (tmp_path / f"{split}.json").write_text(json.dumps(content))
+    text = COCO.replace("/elsewhere/", "").replace("sub/", "")
+    train, val = read_annotations(load_data_config(written(tmp_path, text)))
+    assert [a.images[0]["file_name"] for a in (train, val)] == ["train.png", "val.png"]
+
+
+def test_voc_validation_takes_its_classes_from_training(tmp_path):
+    """A validation split that happens to lack a class, or to have one more, has the same labels all the same."""
+    for folder in ("Annotations", "ImageSets/Main", "JPEGImages"):
+        (tmp_path / folder).mkdir(parents=True)
+    for split, names in (("train", ("dog", "ant")), ("val", ("dog", "bee"))):
+        objects = "".join(
+            f"<object><name>{name}</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object>"
+            for name in names
+        )
+        size = "<size><width>9</width><height>9</height></size>"
+        (tmp_path / f"Annotations/{split}.xml").write_text(f"<annotation>{size}{objects}</annotation>")
+        (tmp_path / f"ImageSets/Main/{split}.txt").write_text(split)
+        Image.new("RGB", (9, 9)).save(tmp_path / f"JPEGImages/{split}.jpg")
+    text = "format: voc\ntrain: {root: ., split: train}\nval: {root: ., split: val}\n"
+    train, val = read_annotations(load_data_config(written(tmp_path, text)))
+    assert train.classes == val.classes == ("ant", "dog")
+    assert val.target(val.images[0])["labels"].tolist() == [2]
