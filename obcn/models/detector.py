@@ -57,7 +57,13 @@ class Detector(GeneralizedRCNN):
 
 
 class _Transform(GeneralizedRCNNTransform):
-    """Resizes and normalises photos; brings boxes *and candidates* back to the photo's own pixels."""
+    """Resizes and normalises photos, and ignored boxes too; brings candidates back to the photo's own pixels."""
+
+    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
+        resized, target = super().resize(image, target)
+        if target is not None and "ignored" in target:
+            target["ignored"] = resize_boxes(target["ignored"], image.shape[-2:], resized.shape[-2:])
+        return resized, target
 
     def postprocess(
         self,

@@ -6,7 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.ops import MultiScaleRoIAlign, batched_nms, clip_boxes_to_image, remove_small_boxes
+from torchvision.ops import (
+    MultiScaleRoIAlign,
+    batched_nms,
+    box_area,
+    box_iou,
+    clip_boxes_to_image,
+    remove_small_boxes,
+)
 
 from obcn.models.box_head import BoxHead
 from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, decode_boxes
@@ -87,7 +94,8 @@ class OffsetRoIHeads(RoIHeads):
             features: pyramid levels, name to (B, C, H, W).
             proposals: per image (R, 4) candidate boxes in pixels of the resized image.
             image_shapes: per image (height, width) after resizing.
-            targets: per image ``boxes`` (G, 4) and ``labels`` (G,) in 1..classes; needed in training.
+            targets: per image ``boxes`` (G, 4), ``labels`` (G,) in 1..classes and, if any, ``ignored`` (I, 4) boxes
+                that are neither object nor background; needed in training.
 
         Returns:
             Detections as :func:`select_detections` describes, and ``loss_classifier`` and ``loss_box``.
@@ -101,6 +109,23 @@ class OffsetRoIHeads(RoIHeads):
             select_detections(candidates, shape, self.codec, self.thresholds)
             for candidates, shape in zip(scored, image_shapes, strict=True)
         ], {}
+
+    def select_training_samples(
+        self, proposals: list[Tensor], targets: list[dict[str, Tensor]]
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+        """As torchvision's, from candidates that are not mostly inside an ``ignored`` box: they are no background."""
+        clear = [self._clear_of_ignored(boxes, target) for boxes, target in zip(proposals, targets, strict=True)]
+        return super().select_training_samples(clear, targets)
+
+    def _clear_of_ignored(self, boxes: Tensor, target: dict[str, Tensor]) -> Tensor:
+        if "ignored" not in target:
+            return boxes
+        ignored = target["ignored"].to(boxes)
+        iou, area = box_iou(boxes, ignored), box_area(boxes)[:, None]
+        intersection = iou * (area + box_area(ignored)) / (1 + iou)
+        inside = (intersection >= 0.5 * area).any(1)
+        positive = (box_iou(boxes, target["boxes"].to(boxes)) >= self.proposal_matcher.high_threshold).any(1)
+        return boxes[positive | ~inside]
 
     def score(
         self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]
@@ -119,10 +144,11 @@ class OffsetRoIHeads(RoIHeads):
         positive = torch.where(labels > 0)[0]
         group = 0 if outputs.shape[1] == 1 else labels[positive] - 1
         chosen = outputs[positive, group]
-        box_loss = self.codec.loss(chosen, offset_targets[positive]) / labels.numel()
+        # None at all where an ignored box covers the whole photo.
+        sampled = max(labels.numel(), 1)
         return {
-            "loss_classifier": F.cross_entropy(scores.float(), labels),
-            "loss_box": self.box_loss_weight * box_loss,
+            "loss_classifier": F.cross_entropy(scores.float(), labels, reduction="sum") / sampled,
+            "loss_box": self.box_loss_weight * self.codec.loss(chosen, offset_targets[positive]) / sampled,
         }
 
 
