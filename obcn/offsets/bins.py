@@ -44,8 +44,9 @@ class UniformBins:
 
     def inner_edges(self, like: Tensor) -> Tensor:
         """(m + 1,) finite edges from -a to a, on the device and in the dtype of ``like``."""
-        edges = torch.linspace(-self.half_range, self.half_range, self.num_bins + 1, dtype=torch.float64, device="cpu")
-        return edges.to(like)
+        # Not linspace: it adds up steps, and an edge at 1e-16 puts an offset of exactly 0 into the bin on its left.
+        numerators = torch.arange(-self.num_bins, self.num_bins + 1, 2, dtype=torch.float64) * self.half_range
+        return (numerators / self.num_bins).to(like)
 
     def representatives(self, like: Tensor) -> Tensor:
         """(n,) representative offsets: bin midpoints, and -a and a for the tails (Eq. 5)."""
@@ -70,8 +71,9 @@ class UniformBins:
         """
         require_finite(offsets)
         exact = as_full_precision(offsets)
-        labels = torch.bucketize(exact, self.inner_edges(exact), right=True)
-        return torch.where(exact <= -self.half_range, 0, labels)
+        labels = torch.bucketize(exact, self.inner_edges(exact)[1:-1], right=True) + 1
+        labels = torch.where(exact <= -self.half_range, 0, labels)
+        return torch.where(exact >= self.half_range, self.num_bins + 1, labels)
 
 
 def hierarchical_ranges(num_bins: int, half_range: float, num_stages: int) -> tuple[float, ...]:

@@ -14,8 +14,8 @@ from obcn.offsets.boxes import decode_boxes
 
 
 def l2_loss(error: Tensor) -> Tensor:
-    """Elementwise x^2 / 2 of the error x = t - t* (Eq. 2), any shape."""
-    return 0.5 * error.square()
+    """Elementwise x^2 / 2 of the error x = t - t* (Eq. 2), any shape; half precision is widened to float32."""
+    return 0.5 * as_full_precision(error).square()
 
 
 def l2_gradient(error: Tensor) -> Tensor:
@@ -24,7 +24,11 @@ def l2_gradient(error: Tensor) -> Tensor:
 
 
 def smooth_l1_loss(error: Tensor, beta: float = 1.0) -> Tensor:
-    """Elementwise Smooth L1 of the error x (Eq. 3): x^2 / (2 beta) up to beta, then |x| - beta / 2."""
+    """Elementwise Smooth L1 of the error x (Eq. 3): x^2 / (2 beta) up to beta, then |x| - beta / 2.
+
+    Half precision is widened to float32.
+    """
+    error = as_full_precision(error)
     return F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=beta)
 
 
