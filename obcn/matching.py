@@ -20,12 +20,12 @@ def match_boxes(
     """
     overlap = box_iou(boxes, others)
     same = torch.tensor([[name == other for other in other_names] for name in names], dtype=torch.bool)
-    overlap = overlap.where(same.reshape(overlap.shape), 0.0)
+    # NaN, the IoU of two boxes without area, is not at least anything.
+    allowed = same.reshape(overlap.shape) & (overlap >= min_iou)
+    ranked = overlap.where(allowed, -1.0).flatten().argsort(descending=True, stable=True)
     pairs: dict[int, int] = {}
-    for flat in overlap.flatten().argsort(descending=True, stable=True).tolist():
+    for flat in ranked[: int(allowed.sum())].tolist():
         row, column = divmod(flat, len(other_names))
-        if overlap[row, column] < min_iou:
-            break
         if row not in pairs and column not in pairs.values():
             pairs[row] = column
     return pairs
