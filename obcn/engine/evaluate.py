@@ -81,12 +81,8 @@ def average_precision(annotations: Annotations, rows: list[dict]) -> dict[str, f
     Returns:
         AP, AP50 to AP90, APs, APm, APl, and ``AP:NAME`` for each class; NaN where no object is counted.
     """
+    judge = judged(annotations, rows)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = {"info": {}, **annotations.coco}
-        truth.createIndex()
-        judge = _Judge(truth, truth.loadRes(rows) if rows else _no_results(truth), "bbox")
-        judge.evaluate()
         judge.accumulate()
     # (IoU thresholds, recalls, classes, areas, detections per photo); -1 where a class has no object.
     precision = judge.eval["precision"][..., -1]
@@ -102,6 +98,21 @@ def average_precision(annotations: Annotations, rows: list[dict]) -> dict[str, f
     return figures
 
 
+def judged(annotations: Annotations, rows: list[dict]) -> COCOeval:
+    """COCO's evaluation of the rows, matched photo by photo (``evalImgs``) but not yet accumulated.
+
+    Args:
+        annotations: the truth.
+        rows: COCO result rows.
+    """
+    found = [{**row, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0} for row in rows]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = _index(annotations.coco, annotations.coco["annotations"])
+        judge = _Judge(truth, _index(annotations.coco, found), "bbox")
+        judge.evaluate()
+    return judge
+
+
 class _Judge(COCOeval):
     """COCO's evaluation that also passes over VOC's difficult objects."""
 
@@ -112,11 +123,13 @@ class _Judge(COCOeval):
                 box["ignore"] = int(is_ignored(box))
 
 
-def _no_results(truth: COCO) -> COCO:
-    empty = COCO()
-    empty.dataset = {**truth.dataset, "annotations": []}
-    empty.createIndex()
-    return empty
+def _index(coco: dict, boxes: list[dict]) -> COCO:
+    """Boxes as pycocotools wants them: copied, since it writes into them, and numbered from 1, since it takes a
+    detection that matched box 0 for unmatched."""
+    index = COCO()
+    index.dataset = {**coco, "info": {}, "annotations": [{**box, "id": k} for k, box in enumerate(boxes, start=1)]}
+    index.createIndex()
+    return index
 
 
 def _mean(precision: np.ndarray) -> float:
