@@ -1,0 +1,1 @@
+"""The page's own widgets: what Streamlit has no element for."""

@@ -1,0 +1,119 @@
+"""The photo twice, once per detector, with boxes that can be clicked, tabbed to and hovered in step.
+
+Why not a plotly figure with selection events: plotly selects points, not boxes, so a click inside a large box would
+miss it, nothing would be reachable by keyboard, and the two photos could not light up together. Streamlit's
+components v2 put plain HTML into the page itself: no iframe, no build step, and the theme's own CSS variables.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+
+from app.photos import Photo
+from app.style import Palette, Role
+
+_HERE = Path(__file__).parent
+_LONG_SIDE = 1280
+
+_component = st.components.v2.component(
+    "obcn_photo_pair",
+    html='<div class="pair"></div>',
+    css=(_HERE / "photo_pair.css").read_text(encoding="utf-8"),
+    js=(_HERE / "photo_pair.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class ClickableBox:
+    """One object's box in one panel.
+
+    Attributes:
+        object: the object's index, the same in both panels.
+        label: class name and score.
+        box: (x1, y1, x2, y2) in pixels of the photo.
+    """
+
+    object: int
+    label: str
+    box: list[float]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A box that is only looked at, drawn as ``role`` is everywhere."""
+
+    role: Role
+    label: str
+    box: list[float]
+
+
+@dataclass(frozen=True)
+class PhotoPanel:
+    """One detector's side.
+
+    Attributes:
+        key: short and unique.
+        title: the detector.
+        subtitle: how it decodes.
+        role: how its boxes are drawn.
+        status: a line at the right of the title, such as the number of objects.
+        boxes: to choose from.
+        outlines: to look at.
+        busy: words to show while there are no boxes yet, or an empty string.
+    """
+
+    key: str
+    title: str
+    subtitle: str
+    role: Role
+    status: str
+    boxes: Sequence[ClickableBox] = ()
+    outlines: Sequence[Outline] = ()
+    busy: str = ""
+
+
+def photo_pair(
+    photo: Photo,
+    panels: Sequence[PhotoPanel],
+    chosen: int | None,
+    palette: Palette,
+    key: str,
+    on_choose: Callable[[], None],
+) -> None:
+    """Draw the photo once per panel; a click on a box calls ``on_choose`` with ``st.session_state[key].chosen`` set.
+
+    Args:
+        photo: which to show.
+        panels: left to right; below one another on a narrow screen.
+        chosen: the object that stands out.
+        palette: the theme's.
+        key: the widget's.
+        on_choose: without arguments.
+    """
+    _component(
+        key=key,
+        data={
+            "photo": _data_uri(photo),
+            "width": photo.image.width,
+            "height": photo.image.height,
+            "chosen": chosen,
+            "halo": palette.halo,
+            "lines": {role: asdict(line) for role, line in palette.lines.items()},
+            "panels": [asdict(panel) for panel in panels],
+        },
+        on_chosen_change=on_choose,
+    )
+
+
+@lru_cache(maxsize=32)
+def _data_uri(photo: Photo) -> str:
+    small = photo.image.copy()
+    small.thumbnail((_LONG_SIDE, _LONG_SIDE))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

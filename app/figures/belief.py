@@ -1,0 +1,129 @@
+"""What a bin head believes about one object, with everything that is marked beside it, in offsets and in pixels."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from obcn.explain import PhotoDetections
+from obcn.offsets import OFFSET_WEIGHTS, BinCodec, StageExplanation, decode_boxes, encode_boxes
+from obcn.offsets.codecs import DecodeRule
+
+Coordinate = Literal["x", "y", "w", "h"]
+Rival = Literal["regression", "truth"]
+
+COORDINATES: tuple[Coordinate, ...] = ("x", "y", "w", "h")
+COORDINATE_NAMES: dict[Coordinate, str] = {"x": "centre x", "y": "centre y", "w": "width", "h": "height"}
+
+
+@dataclass(frozen=True)
+class Belief:
+    """A bin head's explanation of one detection, and other boxes told in the same terms.
+
+    Attributes:
+        candidate: (4,) the candidate box, (x1, y1, x2, y2) in pixels, that all offsets start from.
+        stages: the head's stages, each with one row.
+        used_stages: how many of them the box comes from.
+        rule: how the head decodes.
+        final: (4,) the detection's box in pixels, clipped to the photo.
+        after_stages: per stage the (4,) box after it, in pixels, not clipped.
+        by_rule: the (4,) box that each decode rule gives, in pixels, not clipped.
+        rivals: other boxes of the same object as (4,) boxes in pixels: regression's, and the truth where known.
+    """
+
+    candidate: Tensor
+    stages: tuple[StageExplanation, ...]
+    used_stages: int
+    rule: DecodeRule
+    final: Tensor
+    after_stages: tuple[Tensor, ...]
+    by_rule: Mapping[DecodeRule, Tensor]
+    rivals: Mapping[Rival, Tensor]
+
+    def rival_offsets(self, rival: Rival) -> Tensor:
+        """(4,) normalised offsets that would carry *this* head's candidate onto the rival's box.
+
+        Regression has a candidate of its own; told from one candidate, the two answers can be compared.
+        """
+        return encode_boxes(self.rivals[rival][None], self.candidate[None])[0]
+
+    def pixels(self, coordinate: Coordinate, offset: float) -> float:
+        """What a normalised offset does to the candidate, in pixels: a shift for x and y, a growth for w and h."""
+        index, size = self._axis(coordinate)
+        raw = offset / OFFSET_WEIGHTS[index]
+        return size * (raw if index < 2 else math.expm1(raw))
+
+    def offset(self, coordinate: Coordinate, pixels: float) -> float:
+        """Inverse of :meth:`pixels`.
+
+        Raises:
+            ValueError: a size cannot shrink to nothing.
+        """
+        index, size = self._axis(coordinate)
+        return OFFSET_WEIGHTS[index] * (pixels / size if index < 2 else math.log1p(pixels / size))
+
+    def spread_pixels(self, coordinate: Coordinate, stage: int) -> float:
+        """Standard deviation of a stage's distribution in pixels; for w and h to first order around its mean."""
+        index, size = self._axis(coordinate)
+        believed = self.stages[stage]
+        scale = size / OFFSET_WEIGHTS[index]
+        if index >= 2:
+            mean = float(believed.origin[0, index] + believed.expectation[0, index])
+            scale *= math.exp(mean / OFFSET_WEIGHTS[index])
+        return scale * float(believed.spread[0, index])
+
+    def _axis(self, coordinate: Coordinate) -> tuple[int, float]:
+        index = COORDINATES.index(coordinate)
+        size = self.candidate[2:] - self.candidate[:2]
+        return index, float(size[index % 2])
+
+
+def belief_of(found: PhotoDetections, row: int, rivals: Mapping[Rival, Tensor] | None = None) -> Belief:
+    """The belief behind one detection of a bin head.
+
+    Args:
+        found: the head's detections.
+        row: which of them.
+        rivals: (4,) boxes in pixels to set beside it.
+
+    Raises:
+        ValueError: the head has no bins, so there is no belief to show.
+    """
+    codec = found.codec
+    if not isinstance(codec, BinCodec):
+        raise ValueError("a regression head keeps no distribution over offsets")
+    one = slice(row, row + 1)
+    stages = tuple(
+        StageExplanation(
+            probabilities=stage.probabilities[one],
+            edges=stage.edges,
+            representatives=stage.representatives,
+            origin=stage.origin[one],
+            argmax=stage.argmax[one],
+            expectation=stage.expectation[one],
+            spread=stage.spread[one],
+        )
+        for stage in found.explanation.stages
+    )
+    candidate = found.candidates[row]
+    rules: tuple[DecodeRule, ...] = ("expectation", "argmax")
+    return Belief(
+        candidate=candidate,
+        stages=stages,
+        used_stages=codec.used_stages or codec.num_stages,
+        rule=codec.rule,
+        final=found.boxes[row],
+        after_stages=tuple(decode_boxes(offsets[one], candidate[None])[0] for offsets in found.explanation.partial),
+        by_rule={rule: found.boxes_by(rule)[row] for rule in rules},
+        rivals=dict(rivals or {}),
+    )
+
+
+def box_iou(one: Tensor, other: Tensor) -> float:
+    """Intersection over union of two (4,) boxes, in [0, 1]."""
+    overlap = (torch.minimum(one[2:], other[2:]) - torch.maximum(one[:2], other[:2])).clamp(min=0).prod()
+    union = (one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod() - overlap
+    return float(overlap / union) if union > 0 else 0.0

@@ -1,0 +1,151 @@
+"""Boxes on a crop of the photo: how the refinement got there, and where each answer ends up."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from app.figures.belief import Belief, box_iou
+from app.style import FONT, LIGHT, Line, Palette, Role
+
+# Screen pixels: the crop, and below it a legend of up to three rows. Both stay where they are, whatever they show.
+CROP_HEIGHT = 440
+_LEGEND = 76
+_LONG_SIDE = 640
+
+
+@dataclass(frozen=True)
+class DrawnBox:
+    """A (4,) box in pixels of the photo, how it is drawn, and its name in the legend."""
+
+    box: Tensor
+    line: Line
+    name: str
+
+
+def refinement_figure(photo: Image, belief: Belief, palette: Palette = LIGHT) -> go.Figure:
+    """Candidate, the box after each stage in use, and the truth where known.
+
+    Args:
+        photo: RGB, whole.
+        belief: one object's.
+        palette: the theme's.
+    """
+    truth = belief.rivals.get("truth")
+    steps = [DrawnBox(belief.candidate, palette.lines["candidate"], "candidate")]
+    for number in range(1, belief.used_stages):
+        steps.append(DrawnBox(belief.after_stages[number - 1], palette.lines["stage"], f"after stage {number}"))
+    final = palette.lines[belief.rule]
+    steps.append(DrawnBox(belief.final, final, f"final, after stage {belief.used_stages}"))
+    return boxes_on_crop(photo, _with_iou(steps, truth, palette), palette)
+
+
+def verdicts_figure(photo: Image, belief: Belief, palette: Palette = LIGHT) -> go.Figure:
+    """Where expectation, argmax, regression and the truth put the same object.
+
+    Args:
+        photo: RGB, whole.
+        belief: one object's.
+        palette: the theme's.
+    """
+    roles: list[tuple[Role, Tensor]] = [(rule, box) for rule, box in belief.by_rule.items()]
+    if "regression" in belief.rivals:
+        roles.append(("regression", belief.rivals["regression"]))
+    drawn = [DrawnBox(box, palette.lines[role], palette.lines[role].label) for role, box in roles]
+    return boxes_on_crop(photo, _with_iou(drawn, belief.rivals.get("truth"), palette), palette)
+
+
+def boxes_on_crop(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LIGHT) -> go.Figure:
+    """The part of the photo around some boxes, with the boxes on it; axes in pixels of the photo.
+
+    Args:
+        photo: RGB, whole.
+        drawn: at least one box; later ones lie on top.
+        palette: the theme's.
+    """
+    left, top, right, bottom = _frame(photo, [item.box for item in drawn])
+    figure = go.Figure()
+    for item in drawn:
+        x1, y1, x2, y2 = item.box.tolist()
+        outline = {"x": [x1, x2, x2, x1, x1], "y": [y1, y1, y2, y2, y1], "mode": "lines"}
+        figure.add_scatter(
+            **outline,
+            line={"color": palette.halo, "width": item.line.width + 2.5},
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup=item.name,
+        )
+        figure.add_scatter(
+            **outline,
+            name=item.name,
+            legendgroup=item.name,
+            line={"color": item.line.colour, "dash": item.line.dash, "width": item.line.width},
+            hovertemplate=(
+                f"<b>{item.name}</b><br>centre ({(x1 + x2) / 2:.1f}, {(y1 + y2) / 2:.1f}) px"
+                f"<br>size {x2 - x1:.1f} by {y2 - y1:.1f} px<extra></extra>"
+            ),
+        )
+    figure.add_layout_image(
+        source=_data_uri(photo.crop((left, top, right, bottom))),
+        x=left,
+        y=top,
+        sizex=right - left,
+        sizey=bottom - top,
+        xref="x",
+        yref="y",
+        sizing="stretch",
+        layer="below",
+    )
+    hidden = {"visible": False, "constrain": "domain"}
+    figure.update_layout(
+        height=CROP_HEIGHT,
+        margin={"l": 0, "r": 0, "t": 0, "b": _LEGEND, "autoexpand": False},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 12, "color": palette.ink},
+        hoverlabel={"font": {"family": FONT, "size": 12}},
+        xaxis={**hidden, "range": [left, right]},
+        yaxis={**hidden, "range": [bottom, top], "scaleanchor": "x"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 0,
+            "yanchor": "top",
+            "font": {"size": 12, "color": palette.ink},
+            "itemclick": "toggle",
+            "itemdoubleclick": "toggleothers",
+        },
+    )
+    return figure
+
+
+def _with_iou(drawn: list[DrawnBox], truth: Tensor | None, palette: Palette) -> list[DrawnBox]:
+    """Legend names with the IoU against the truth, and the truth itself underneath, where it is known."""
+    if truth is None:
+        return drawn
+    named = [DrawnBox(item.box, item.line, f"{item.name} (IoU {box_iou(item.box, truth):.2f})") for item in drawn]
+    return [DrawnBox(truth, palette.lines["truth"], "truth"), *named]
+
+
+def _frame(photo: Image, boxes: list[Tensor]) -> tuple[int, int, int, int]:
+    """A window in pixels around all boxes with some air, inside the photo."""
+    stacked = torch.stack(boxes)
+    x1, y1 = stacked[:, :2].min(0).values.tolist()
+    x2, y2 = stacked[:, 2:].max(0).values.tolist()
+    air = 0.12 * max(x2 - x1, y2 - y1) + 4
+    left, top = max(0, int(x1 - air)), max(0, int(y1 - air))
+    right, bottom = min(photo.width, int(x2 + air) + 1), min(photo.height, int(y2 + air) + 1)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _data_uri(crop: Image) -> str:
+    crop = crop.copy()
+    crop.thumbnail((_LONG_SIDE, _LONG_SIDE))
+    buffer = io.BytesIO()
+    crop.save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,372 @@
+"""One coordinate's distribution over bins, stage above stage, with what everyone else says marked in it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import plotly.graph_objects as go
+
+from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate
+from app.style import FONT, LIGHT, Palette, Role
+from obcn.offsets import StageExplanation
+
+MINUS = "\N{MINUS SIGN}"
+
+# Heights in screen pixels: a fixed layout, so that nothing moves when the numbers change.
+_TITLE, _NOTE, _TICKS, _GAP = 30, 20, 20, 26
+_BARS = (140, 104)
+
+# How high each role's line reaches, as a share of the axis: staggered, so that heads do not hide one another.
+_REACH: dict[Role, float] = {"truth": 0.97, "regression": 0.88, "expectation": 0.79, "argmax": 0.70}
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Where one stage stands: y domain in paper units, and the span of its x axis in normalised offsets."""
+
+    stage: StageExplanation
+    number: int
+    top: float
+    bottom: float
+    left: float
+    right: float
+    origin: float
+    width: float
+
+    @property
+    def inner(self) -> tuple[float, float]:
+        """The finite bins' span, tails left out."""
+        return self.left + 2 * self.width, self.right - 2 * self.width
+
+
+def figure_height(num_stages: int) -> int:
+    """Screen pixels that :func:`coordinate_histograms` needs; known before there is anything to draw."""
+    bars = sum(_bar_height(k) + _NOTE + 2 * _TICKS for k in range(num_stages))
+    return _TITLE + bars + (num_stages - 1) * _GAP
+
+
+def coordinate_histograms(belief: Belief, coordinate: Coordinate, palette: Palette = LIGHT) -> go.Figure:
+    """Probability of each bin of one coordinate, in spatial order, tails hatched; each stage zooms into the one above.
+
+    The lower axis of a stage is the normalised offset from the candidate, the upper one the same in pixels.
+    Marked are this distribution's argmax and expectation, and the belief's rivals (regression, truth); one that lies
+    outside a stage's window is an arrow at its edge.
+
+    Args:
+        belief: one object's.
+        coordinate: which of the four.
+        palette: the theme's.
+    """
+    figure = go.Figure()
+    panels = _panels(belief, coordinate)
+    for panel in panels:
+        _add_bars(figure, panel, belief, coordinate, palette)
+        _add_marks(figure, panel, belief, coordinate, palette)
+        _add_axes(figure, panel, belief, coordinate, palette)
+        _add_note(figure, panel, belief, coordinate, palette)
+    for outer, inner in pairwise(panels):
+        _add_link(figure, outer, inner, palette)
+    figure.update_layout(
+        title={
+            "text": f"<b>{coordinate}</b> · {COORDINATE_NAMES[coordinate]}",
+            "font": {"size": 15, "color": palette.ink},
+            "x": 0,
+            "xref": "paper",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 2},
+        },
+        height=figure_height(len(panels)),
+        margin={"l": 40, "r": 6, "t": _TITLE, "b": 0},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 11, "color": palette.muted},
+        hoverlabel={"font": {"family": FONT, "size": 12}},
+        bargap=0,
+        showlegend=False,
+        dragmode=False,
+    )
+    return figure
+
+
+def _bar_height(stage: int) -> int:
+    return _BARS[min(stage, len(_BARS) - 1)]
+
+
+def _panels(belief: Belief, coordinate: Coordinate) -> list[_Panel]:
+    index = COORDINATES.index(coordinate)
+    total = figure_height(len(belief.stages)) - _TITLE
+    panels, y = [], total
+    for number, stage in enumerate(belief.stages):
+        top = y - _NOTE - _TICKS
+        bottom = top - _bar_height(number)
+        y = bottom - _TICKS - _GAP
+        edges = stage.edges[1:-1].tolist()
+        width = edges[1] - edges[0]
+        origin = float(stage.origin[0, index])
+        panels.append(
+            _Panel(
+                stage=stage,
+                number=number,
+                top=top / total,
+                bottom=bottom / total,
+                # A tail is drawn one bin wide, half a bin away from the last finite one.
+                left=origin + edges[0] - 2 * width,
+                right=origin + edges[-1] + 2 * width,
+                origin=origin,
+                width=width,
+            )
+        )
+    return panels
+
+
+def _axis_names(panel: _Panel) -> tuple[str, str, str]:
+    """Plotly's names of a panel's offset axis, pixel axis and probability axis."""
+    suffix = "" if panel.number == 0 else str(2 * panel.number + 1)
+    return f"x{suffix}", f"x{2 * panel.number + 2}", f"y{'' if panel.number == 0 else panel.number + 1}"
+
+
+def _layout_name(axis: str) -> str:
+    return f"{axis[0]}axis{axis[1:]}"
+
+
+def _ceiling(panel: _Panel, coordinate: Coordinate) -> float:
+    peak = float(panel.stage.probabilities[0, COORDINATES.index(coordinate)].max())
+    # Room above the tallest bar for the marks; round steps keep the axis still while thresholds move.
+    return min(1.0, math.ceil(peak * 20) / 20) * 1.45
+
+
+def _bins(panel: _Panel, coordinate: Coordinate) -> Iterator[tuple[float, float, float, float]]:
+    """Centre on the drawn axis, probability, and the two edges of every bin, left to right."""
+    probabilities = panel.stage.probabilities[0, COORDINATES.index(coordinate)].tolist()
+    edges = (panel.stage.edges + panel.origin).tolist()
+    last = len(probabilities) - 1
+    for label, probability in enumerate(probabilities):
+        low, high = edges[label], edges[label + 1]
+        if label == 0:
+            centre = high - panel.width
+        elif label == last:
+            centre = low + panel.width
+        else:
+            centre = (low + high) / 2
+        yield centre, probability, low, high
+
+
+def _add_bars(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> None:
+    rows = list(_bins(panel, coordinate))
+    heights = [row[1] for row in rows]
+    peak = heights.index(max(heights))
+    x, _, y = _axis_names(panel)
+    used = panel.number < belief.used_stages
+    figure.add_bar(
+        name=f"stage {panel.number + 1}",
+        x=[row[0] for row in rows],
+        y=heights,
+        width=panel.width * 0.92,
+        xaxis=x,
+        yaxis=y,
+        opacity=1 if used else 0.4,
+        marker={
+            "color": [palette.peak if label == peak else palette.bar for label in range(len(rows))],
+            "line": {"width": 0},
+            "pattern": {
+                "shape": ["/" if math.isinf(low) or math.isinf(high) else "" for _, _, low, high in rows],
+                "size": 4,
+                "solidity": 0.4,
+            },
+        },
+        customdata=[_span(belief, coordinate, low, high) for _, _, low, high in rows],
+        hovertemplate="%{customdata}<br>probability <b>%{y:.1%}</b><extra></extra>",
+    )
+
+
+def _span(belief: Belief, coordinate: Coordinate, low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"tail: offset {high:+.3g} or less ({belief.pixels(coordinate, high):+.1f} px or less)"
+    if math.isinf(high):
+        return f"tail: offset {low:+.3g} or more ({belief.pixels(coordinate, low):+.1f} px or more)"
+    first, last = belief.pixels(coordinate, low), belief.pixels(coordinate, high)
+    return f"offset {low:+.3g} to {high:+.3g} ({first:+.1f} to {last:+.1f} px)"
+
+
+def _marks(panel: _Panel, belief: Belief, coordinate: Coordinate) -> dict[Role, float]:
+    index = COORDINATES.index(coordinate)
+    marks: dict[Role, float] = {
+        "argmax": panel.origin + float(panel.stage.argmax[0, index]),
+        "expectation": panel.origin + float(panel.stage.expectation[0, index]),
+    }
+    for rival in belief.rivals:
+        marks[rival] = float(belief.rival_offsets(rival)[index])
+    return marks
+
+
+def _add_marks(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> None:
+    ceiling = _ceiling(panel, coordinate)
+    x, _, y = _axis_names(panel)
+    used = panel.number < belief.used_stages
+    for role, offset in _marks(panel, belief, coordinate).items():
+        line = palette.lines[role]
+        reach = _REACH[role] * ceiling
+        inside = panel.left <= offset <= panel.right
+        at = min(max(offset, panel.left + 0.5 * panel.width), panel.right - 0.5 * panel.width)
+        arrow = "triangle-left" if offset < panel.left else "triangle-right"
+        pixels = belief.pixels(coordinate, offset)
+        figure.add_scatter(
+            name=line.label,
+            x=[at, at] if inside else [at],
+            y=[0, reach] if inside else [reach],
+            xaxis=x,
+            yaxis=y,
+            mode="lines+markers" if inside else "markers",
+            opacity=1 if used else 0.4,
+            line={"color": line.colour, "dash": line.dash, "width": line.width},
+            marker={
+                "color": line.colour,
+                "symbol": line.symbol if inside else arrow,
+                "size": [0, 8] if inside else 10,
+                "opacity": 1,
+            },
+            hovertemplate=(
+                f"<b>{line.label}</b><br>offset {offset:+.3f} ({pixels:+.1f} px)"
+                + ("" if inside else "<br>outside this window")
+                + "<extra></extra>"
+            ),
+            cliponaxis=False,
+        )
+
+
+def _add_axes(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> None:
+    x, pixel_x, y = _axis_names(panel)
+    first, last = panel.inner
+    ceiling = _ceiling(panel, coordinate)
+    pixel_ticks = _apart(
+        {belief.offset(coordinate, value): value for value in _round_ticks(*_pixel_span(belief, coordinate, panel))},
+        (panel.right - panel.left) / 6,
+    )
+    shared = {"range": [panel.left, panel.right], "fixedrange": True, "showgrid": False, "zeroline": False}
+    ticks = {"ticks": "outside", "ticklen": 3, "tickcolor": palette.muted, "tickangle": 0, "tickfont": {"size": 10}}
+    offset_ticks = _round_ticks(first, last, include_ends=panel.number == 0)
+    figure.update_layout(
+        {
+            _layout_name(x): {
+                **shared,
+                **ticks,
+                "anchor": y,
+                "showline": True,
+                "linecolor": palette.muted,
+                "tickvals": offset_ticks,
+                "ticktext": [_signed(value) for value in offset_ticks],
+            },
+            _layout_name(pixel_x): {
+                **shared,
+                **ticks,
+                "anchor": y,
+                "overlaying": x,
+                "side": "top",
+                "tickvals": list(pixel_ticks),
+                "ticktext": [_signed(value) for value in pixel_ticks.values()],
+            },
+            _layout_name(y): {
+                "domain": [panel.bottom, panel.top],
+                "anchor": x,
+                "range": [0, ceiling],
+                "fixedrange": True,
+                "tickvals": _round_ticks(0, ceiling / 1.45, count=2),
+                "tickformat": ".0%",
+                "tickfont": {"size": 10},
+                "gridcolor": palette.grid,
+                "zeroline": False,
+            },
+        }
+    )
+    # Plotly draws an axis only if a trace lies on it; this one has nothing to show.
+    figure.add_scatter(x=[None], y=[None], xaxis=pixel_x, yaxis=y, hoverinfo="skip")
+    for text, height, anchor in (("px", panel.top, "bottom"), ("offset", panel.bottom, "top")):
+        figure.add_annotation(
+            text=text,
+            x=0,
+            y=height,
+            xref="paper",
+            yref="paper",
+            xanchor="right",
+            yanchor=anchor,
+            xshift=-4,
+            yshift=3 if anchor == "bottom" else -3,
+            showarrow=False,
+            font={"size": 10, "color": palette.muted},
+        )
+
+
+def _add_note(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> None:
+    spread = belief.spread_pixels(coordinate, panel.number)
+    text = f"stage {panel.number + 1} · spread ±{spread:.1f} px"
+    if panel.number >= belief.used_stages:
+        text = f"stage {panel.number + 1} · not used now"
+    figure.add_annotation(
+        text=text,
+        x=0,
+        y=panel.top,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        yshift=_TICKS,
+        showarrow=False,
+        font={"size": 11.5, "color": palette.ink},
+    )
+
+
+def _add_link(figure: go.Figure, outer: _Panel, inner: _Panel, palette: Palette) -> None:
+    """The funnel from a bin-wide window of one stage to the next stage, which it is blown up to."""
+
+    def on_paper(offset: float) -> float:
+        share = (offset - outer.left) / (outer.right - outer.left)
+        return min(max(share, 0.0), 1.0)
+
+    first, last = inner.inner
+    left, right = on_paper(first), on_paper(last)
+    inset = 2 * inner.width / (inner.right - inner.left)
+    fill = {"fillcolor": palette.peak, "opacity": 0.16, "line": {"width": 0}, "layer": "below"}
+    figure.add_shape(
+        type="path",
+        xref="paper",
+        yref="paper",
+        path=(f"M {left},{outer.bottom} L {right},{outer.bottom} L {1 - inset},{inner.top} L {inset},{inner.top} Z"),
+        **fill,
+    )
+    for x0, x1, panel in ((left, right, outer), (inset, 1 - inset, inner)):
+        figure.add_shape(type="rect", xref="paper", yref="paper", x0=x0, x1=x1, y0=panel.bottom, y1=panel.top, **fill)
+
+
+def _round_ticks(low: float, high: float, count: int = 5, include_ends: bool = False) -> list[float]:
+    """Round numbers from ``low`` to ``high``, about ``count`` of them."""
+    span = high - low
+    rough = span / count
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    ticks = [round(k * step, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+    if include_ends:
+        inner = [tick for tick in ticks if low + 0.4 * step < tick < high - 0.4 * step]
+        return [low, *inner, high]
+    return ticks
+
+
+def _pixel_span(belief: Belief, coordinate: Coordinate, panel: _Panel) -> tuple[float, float]:
+    first, last = panel.inner
+    return belief.pixels(coordinate, first), belief.pixels(coordinate, last)
+
+
+def _apart(ticks: dict[float, float], gap: float) -> dict[float, float]:
+    """Drop ticks (position to value) whose labels would touch: sizes in pixels are not evenly spaced. Zero stays."""
+    kept: dict[float, float] = {}
+    for position, value in sorted(ticks.items(), key=lambda tick: (tick[1] != 0, abs(tick[1]))):
+        if all(abs(position - other) >= gap for other in kept):
+            kept[position] = value
+    return dict(sorted(kept.items()))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4g}".replace("-", MINUS) if value else "0"

@@ -1,0 +1,18 @@
+"""The app's pages and nothing else. Run it from the repository's root: ``streamlit run app/main.py``."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# Streamlit puts this folder on the path (so no module in it may be called like one of Python's own), not the root.
+HERE = Path(__file__).resolve().parent
+if str(HERE.parent) not in sys.path:
+    sys.path.insert(0, str(HERE.parent))
+
+from app.markup import STYLE  # noqa: E402
+
+st.set_page_config(page_title="OBCN Lab", page_icon=str(HERE / "icon.svg"), layout="wide")
+st.logo(str(HERE / "logo.svg"), size="large")
+st.html(STYLE)
+st.navigation([st.Page("pages/compare.py", title="Compare", icon=":material/compare:", default=True)]).run()

@@ -1,0 +1,84 @@
+"""Photos to look at: uploads, and the samples with their ground truth."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from PIL.Image import Image
+from torch import Tensor
+
+from obcn.data import read_photo
+from obcn.data.coco import read_coco
+
+SAMPLES = Path(__file__).parent / "samples"
+UPLOAD_TYPES = ("jpg", "jpeg", "png", "webp", "bmp")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is really there: (G, 4) boxes in pixels with G class names."""
+
+    boxes: Tensor
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """One photo. Readers hand out one and the same object for one file, so caches compare by identity.
+
+    Attributes:
+        name: file name, for titles and errors.
+        image: RGB, upright.
+        digest: SHA-256 of the file's bytes; tells photos apart in caches.
+        truth: boxes drawn by hand; None where nobody drew any.
+    """
+
+    name: str
+    image: Image
+    digest: str
+    truth: Truth | None = None
+
+
+def sample_paths() -> list[Path]:
+    """The sample photos, by name."""
+    return sorted(path for path in SAMPLES.glob("*") if path.suffix.lower().lstrip(".") in UPLOAD_TYPES)
+
+
+@lru_cache(maxsize=32)
+def read_sample(path: Path) -> Photo:
+    """A sample photo with its truth, if ``truth.json`` beside it lists the photo.
+
+    Raises:
+        UserError: the photo or the truth file cannot be read.
+    """
+    data = path.read_bytes()
+    return Photo(path.name, read_photo(io.BytesIO(data), path.name), _digest(data), _truth_of(path))
+
+
+@lru_cache(maxsize=8)
+def read_upload(name: str, data: bytes) -> Photo:
+    """An uploaded photo; nobody knows its truth.
+
+    Raises:
+        UserError: not an image, or cut short.
+    """
+    return Photo(name, read_photo(io.BytesIO(data), name), _digest(data))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _truth_of(path: Path) -> Truth | None:
+    file = path.parent / "truth.json"
+    if not file.is_file():
+        return None
+    annotations = read_coco(path.parent, file)
+    for image in annotations.images:
+        if image["file_name"] == path.name:
+            target = annotations.target(image)
+            names = tuple(annotations.classes[label - 1] for label in target["labels"].tolist())
+            return Truth(target["boxes"], names)
+    return None
