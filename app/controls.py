@@ -38,14 +38,13 @@ def choose_photo() -> Photo | None:
     """
     state = st.session_state
     samples = {path.stem: path for path in sample_paths()}
-    with st.sidebar:
-        upload = st.file_uploader("Your photo", type=list(UPLOAD_TYPES), key="upload", on_change=_use_upload)
-        if samples and state.get("sample") not in samples:
-            state["sample"] = next(iter(samples))
-        chosen_upload = upload if state.get("source") == "upload" else None
-        if samples:
-            st.caption("or a sample, with its true boxes")
-            sample_strip(list(samples.values()), None if chosen_upload else state["sample"], "samples", _use_sample)
+    upload = st.file_uploader("Your photo", type=list(UPLOAD_TYPES), key="upload", on_change=_use_upload)
+    if samples and state.get("sample") not in samples:
+        state["sample"] = next(iter(samples))
+    chosen_upload = upload if state.get("source") == "upload" else None
+    if samples:
+        st.caption("or a sample, with its true boxes")
+        sample_strip(list(samples.values()), None if chosen_upload else state["sample"], "samples", _use_sample)
     if chosen_upload is not None:
         return read_upload(chosen_upload.name, chosen_upload.getvalue())
     return read_sample(samples[state["sample"]]) if samples else None
@@ -59,42 +58,41 @@ def choose_settings(card: Card) -> Settings:
     """
     codec = card.config.box_head.offsets.build()
     num_stages = codec.num_stages if isinstance(codec, BinCodec) else 1
-    with st.sidebar:
-        rules: tuple[DecodeRule, ...] = ("expectation", "argmax")
-        rule = st.radio(
-            "OBCN decodes by",
-            rules,
-            horizontal=True,
-            key="rule",
-            help="How a distribution becomes one offset: its mean, or its most probable bin.",
+    rules: tuple[DecodeRule, ...] = ("expectation", "argmax")
+    rule = st.radio(
+        "OBCN decodes by",
+        rules,
+        horizontal=True,
+        key="rule",
+        help="How a distribution becomes one offset: its mean, or its most probable bin.",
+    )
+    stages = st.radio(
+        "Stages used",
+        list(range(1, num_stages + 1)),
+        index=num_stages - 1,
+        horizontal=True,
+        key="stages",
+        help="Each further stage zooms in: a window as wide as one bin of the stage before, cut into bins again.",
+    )
+    score = st.slider(
+        "Score threshold", 0.05, 0.95, 0.5, 0.05, key="score", help="Both detectors show the objects above it."
+    )
+    with st.expander("More"):
+        nms_iou = st.slider(
+            "NMS threshold (IoU)",
+            0.3,
+            0.9,
+            0.5,
+            0.05,
+            key="nms",
+            help="Of two boxes of one class that overlap more than this, the weaker goes.",
         )
-        stages = st.radio(
-            "Stages used",
-            list(range(1, num_stages + 1)),
-            index=num_stages - 1,
-            horizontal=True,
-            key="stages",
-            help="Each further stage zooms in: a window as wide as one bin of the stage before, cut into bins again.",
+        device = st.selectbox(
+            "Device",
+            detectors.devices(),
+            key="device",
+            help="Where the networks run. A GPU shows up here as cuda if there is one.",
         )
-        score = st.slider(
-            "Score threshold", 0.05, 0.95, 0.5, 0.05, key="score", help="Both detectors show the objects above it."
-        )
-        with st.expander("More"):
-            nms_iou = st.slider(
-                "NMS threshold (IoU)",
-                0.3,
-                0.9,
-                0.5,
-                0.05,
-                key="nms",
-                help="Of two boxes of one class that overlap more than this, the weaker goes.",
-            )
-            device = st.selectbox(
-                "Device",
-                detectors.devices(),
-                key="device",
-                help="Where the networks run. A GPU shows up here as cuda if there is one.",
-            )
     return Settings(rule, stages, score, nms_iou, device)
 
 

@@ -15,7 +15,7 @@ from app.style import FONT, LIGHT, Line, Palette, Role
 
 # Screen pixels: the crop, and below it a legend of up to three rows. Both stay where they are, whatever they show.
 CROP_HEIGHT = 440
-_LEGEND = 76
+_LEGEND = 64
 _LONG_SIDE = 640
 
 

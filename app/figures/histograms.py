@@ -173,8 +173,11 @@ def _add_bars(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coor
             "line": {"width": 0},
             "pattern": {
                 "shape": ["/" if math.isinf(low) or math.isinf(high) else "" for _, _, low, high in rows],
-                "size": 4,
-                "solidity": 0.4,
+                "fillmode": "overlay",
+                "fgcolor": palette.muted,
+                "fgopacity": 0.9,
+                "size": 5,
+                "solidity": 0.25,
             },
         },
         customdata=[_span(belief, coordinate, low, high) for _, _, low, high in rows],

@@ -50,8 +50,12 @@ def main() -> None:
         return
     try:
         cards = {head: detectors.card_of(head) for head in HEADS}
-        photo = choose_photo()
-        settings = choose_settings(cards["obcn"])
+        top, below = st.sidebar.container(), st.sidebar.container()
+        # The photo comes last: where it cannot be read, the other controls stand and keep what they were set to.
+        with below:
+            settings = choose_settings(cards["obcn"])
+        with top:
+            photo = choose_photo()
         if photo is None:
             st.info("Drop a photo into the side panel to begin.", icon=":material/add_photo_alternate:")
             return
