@@ -126,7 +126,7 @@ def test_upload_click_read_histograms_and_switch_the_decode_rule(browser, addres
 
     # Its four histograms: 22 bins a stage, heights that sum to one.
     expect(histograms(page)).to_have_count(4, timeout=SLOW)
-    titles = [figure.locator(".gtitle").inner_text() for figure in histograms(page).all()]
+    titles = [figure.locator(".gtitle").text_content() for figure in histograms(page).all()]
     assert [title.split(" ")[0] for title in titles] == ["x", "y", "w", "h"]
     for figure in histograms(page).all():
         bars = figure.evaluate("figure => figure.data.filter(trace => trace.type === 'bar').map(trace => trace.y)")
