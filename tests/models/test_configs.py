@@ -1,0 +1,106 @@
+"""Every shipped config builds and learns; what the two compact heads share."""
+
+import pytest
+import torch
+from torch import nn
+
+from obcn.config import SHIPPED_CONFIGS, load_config
+from obcn.models import build_detector
+from tests.models.helpers import CLASSES, at_size, scene
+
+NAMES = sorted(path.stem for path in SHIPPED_CONFIGS.glob("*.yaml"))
+PAPER = [
+    "coco_obcn_r101",
+    "coco_obcn_r50",
+    "coco_obcn_x101",
+    "coco_regression_r50",
+    "voc_cascade_obcn_r50",
+    "voc_obcn_r50",
+    "voc_regression_r50",
+]
+
+
+def _any_gradient(module: nn.Module) -> bool:
+    return any(p.grad is not None and bool((p.grad != 0).any()) for p in module.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_takes_a_training_step(name):
+    torch.manual_seed(0)
+    config = load_config(name)
+    detector = build_detector(at_size(config, 96), CLASSES).train()
+    photo, target = scene()
+    losses = detector([photo], [target])
+    total = sum(losses.values())
+    total.backward()
+
+    assert {"loss_objectness", "loss_rpn_box_reg"} < losses.keys()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    for parameter_name, parameter in detector.named_parameters():
+        if not parameter.requires_grad:
+            assert parameter.grad is None, parameter_name
+        else:
+            assert parameter.grad is not None, parameter_name
+            assert torch.isfinite(parameter.grad).all(), parameter_name
+    heads = getattr(detector.roi_heads, "stages", [detector.roi_heads])
+    for head in heads:
+        assert _any_gradient(head.box_head.class_scores)
+        assert _any_gradient(head.box_head.offset_outputs)
+        assert _any_gradient(head.box_head.shared)
+    for module in (detector.rpn.head, detector.backbone.pyramid, detector.backbone.backbone):
+        assert _any_gradient(module)
+
+    trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    before = heads[0].box_head.offset_outputs.weight.detach().clone()
+    nn.utils.clip_grad_norm_(trained, config.schedule.clip_norm)
+    torch.optim.SGD(trained, config.schedule.lr, config.schedule.momentum).step()
+    assert all(torch.isfinite(parameter).all() for parameter in trained)
+    assert not torch.equal(heads[0].box_head.offset_outputs.weight, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_named_after_its_file_and_trains_at_the_size_it_is_validated_at(name):
+    config = load_config(name)
+    assert config.name == name
+    assert config.input.train_min_sizes[-1] == config.input.min_size
+
+
+def test_compact_heads_differ_in_name_and_offsets_only():
+    regression, bins = (load_config(name).model_dump() for name in ("compact_regression", "compact_obcn"))
+    assert (regression.pop("name"), bins.pop("name")) == ("compact_regression", "compact_obcn")
+    one, other = regression["box_head"].pop("offsets"), bins["box_head"].pop("offsets")
+    assert regression == bins
+    assert (one["codec"], other["codec"], other["num_stages"]) == ("regression", "bins", 2)
+    assert one["class_agnostic"]
+    assert other["class_agnostic"]
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_settings(name):
+    """Its implementation details, and MMDetection's defaults where it refers to them."""
+    config = load_config(name)
+    assert (config.input.min_size, config.input.max_size) == ((600, 1000) if name.startswith("voc") else (800, 1333))
+    schedule = config.schedule
+    assert (schedule.epochs, schedule.batch_size, schedule.lr) == (12, 4, 0.005)
+    assert (schedule.shape, schedule.milestones) == ("step", (8, 11))
+    assert (schedule.momentum, schedule.weight_decay) == (0.9, 1e-4)
+    assert config.trunk.fpn_channels == 256
+    assert config.trunk.frozen_stages == 2
+    head = config.box_head
+    assert (head.hidden, head.candidates_per_image, head.box_loss_weight) == (1024, 512, 1.0)
+    assert head.foreground_iou == ((0.5, 0.7) if "cascade" in name else (0.5,))
+    if "regression" in name:
+        assert (head.offsets.loss, head.offsets.beta) == ("smooth_l1", 1.0)
+    else:
+        codec = head.offsets.build()
+        assert codec.rule == "expectation"
+        assert (codec.num_bins, codec.ranges) == (20, (3.0,) if "cascade" in name else (3.0, 0.15))
+
+
+@pytest.mark.parametrize("name", ["voc", "coco"])
+def test_the_papers_heads_are_compared_on_one_detector(name):
+    regression, bins = (load_config(f"{name}_{head}_r50").model_dump() for head in ("regression", "obcn"))
+    for config in (regression, bins):
+        config.pop("name")
+        config["box_head"].pop("offsets")
+    assert regression == bins
