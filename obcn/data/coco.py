@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
@@ -66,7 +66,7 @@ def read_coco(images: Path, annotations: Path) -> Annotations:
     return Annotations(images, content)
 
 
-def _check(path: Path, content: object) -> None:
+def _check(path: Path, content: Any) -> None:
     try:
         # Only a check: its result lacks the keys that are not listed above.
         _INSTANCES.validate_python(content, strict=True)

@@ -73,6 +73,6 @@ def read_annotations(data: CocoData | VocData) -> tuple[Annotations, Annotations
         UserError: a file is missing or damaged; the message names it.
     """
     if isinstance(data, CocoData):
-        return tuple(read_coco(split.images, split.annotations) for split in (data.train, data.val))
+        return read_coco(data.train.images, data.train.annotations), read_coco(data.val.images, data.val.annotations)
     train = read_voc(data.train.root, data.train.split, data.classes)
     return train, read_voc(data.val.root, data.val.split, train.classes)

@@ -40,7 +40,8 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
         raise UserError(f"the photos of {listing} have no object of {wanted}; there are: {there}")
     id_of = {name: number for number, name in enumerate(classes, start=1)}
 
-    images, boxes = [], []
+    images: list[dict] = []
+    boxes: list[dict] = []
     for image_id, (path, tree) in enumerate(trees.items(), start=1):
         file_name = tree.findtext("filename") or f"{path.stem}.jpg"
         if not (root / "JPEGImages" / file_name).is_file():

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 SMOOTHING = 0.98
 
@@ -31,7 +39,7 @@ class TrainingDisplay:
         self.smooth: dict[str, float] = {}
         self.bar = progress_bar(self.console)
         self.task = self.bar.add_task("training", total=total_steps, completed=done, note="")
-        self.validation_task = None
+        self.validation_task: TaskID | None = None
 
     def __enter__(self) -> "TrainingDisplay":
         self.bar.start()
@@ -54,11 +62,12 @@ class TrainingDisplay:
 
     def validation(self, photos: int) -> Callable[[], None]:
         """Show a second bar; call the result after each photo."""
-        self.validation_task = self.bar.add_task("validating", total=photos, note="")
-        return lambda: self.bar.advance(self.validation_task)
+        task = self.validation_task = self.bar.add_task("validating", total=photos, note="")
+        return lambda: self.bar.advance(task)
 
     def end_validation(self, metrics: dict[str, float]) -> None:
         """Take the second bar away and print its outcome."""
-        self.bar.remove_task(self.validation_task)
+        if self.validation_task is not None:
+            self.bar.remove_task(self.validation_task)
         figures = "  ".join(f"{name} {metrics[name]:.1f}" for name in ("AP", "AP50", "AP70", "AP80", "AP90"))
         self.console.print(f"epoch {self.done // self.steps_per_epoch}: {figures}")

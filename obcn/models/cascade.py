@@ -1,6 +1,7 @@
 """Cascade of box heads: each stage refines the boxes of the stage before (METHOD 7; Cai and Vasconcelos, CVPR 2018)."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,21 +38,25 @@ class CascadeRoIHeads(nn.Module):
     @property
     def codec(self) -> OffsetCodec:
         """The codec of the last stage; setting it sets every stage's."""
-        return self.stages[-1].codec
+        return self._heads()[-1].codec
 
     @codec.setter
     def codec(self, codec: OffsetCodec) -> None:
-        for stage in self.stages:
+        for stage in self._heads():
             stage.codec = codec
 
     @property
     def thresholds(self) -> DetectionThresholds:
         """What survives of the last stage's candidates."""
-        return self.stages[-1].thresholds
+        return self._heads()[-1].thresholds
 
     @thresholds.setter
     def thresholds(self, thresholds: DetectionThresholds) -> None:
-        self.stages[-1].thresholds = thresholds
+        self._heads()[-1].thresholds = thresholds
+
+    def _heads(self) -> list[OffsetRoIHeads]:
+        """The stages under their own type, which a ModuleList forgets."""
+        return cast(list[OffsetRoIHeads], list(self.stages))
 
     def forward(
         self,
@@ -67,8 +72,9 @@ class CascadeRoIHeads(nn.Module):
                 select_detections(candidates, shape, self.codec, self.thresholds)
                 for candidates, shape in zip(scored, image_shapes, strict=True)
             ], {}
+        assert targets is not None  # GeneralizedRCNN has checked
         losses: Losses = {}
-        for number, stage in enumerate(self.stages, start=1):
+        for number, stage in enumerate(self._heads(), start=1):
             proposals, _, labels, offset_targets = stage.select_training_samples(proposals, targets)
             scores, outputs = stage.box_head(stage.box_roi_pool(features, proposals, image_shapes))
             found = stage.losses(scores, outputs, torch.cat(labels), torch.cat(offset_targets))
@@ -81,7 +87,7 @@ class CascadeRoIHeads(nn.Module):
     ) -> list[ScoredCandidates]:
         """The last stage's candidates and outputs, with class probabilities averaged over the stages."""
         probabilities = []
-        for stage in self.stages:
+        for stage in self._heads():
             candidates = proposals
             scores, outputs = stage.box_head(stage.box_roi_pool(features, candidates, image_shapes))
             probabilities.append(scores.float().softmax(-1))

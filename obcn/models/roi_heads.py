@@ -101,6 +101,7 @@ class OffsetRoIHeads(RoIHeads):
             Detections as :func:`select_detections` describes, and ``loss_classifier`` and ``loss_box``.
         """
         if self.training:
+            assert targets is not None  # GeneralizedRCNN has checked
             proposals, _, labels, offset_targets = self.select_training_samples(proposals, targets)
             scores, outputs = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
             return [], self.losses(scores, outputs, torch.cat(labels), torch.cat(offset_targets))

@@ -1,6 +1,7 @@
 """Trunks: an ImageNet backbone and a feature pyramid over strides 8 to 32 (compact) or 4 to 32 (ResNets)."""
 
 from collections import OrderedDict
+from typing import Any
 
 import timm
 import torch
@@ -68,7 +69,8 @@ def build_trunk(config: TrunkConfig, pretrained: bool) -> Trunk:
 
 
 def _efficientnet_lite0(config: TrunkConfig, pretrained: bool) -> Trunk:
-    backbone = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(2, 3, 4))
+    # timm types its models as plain modules.
+    backbone: Any = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(2, 3, 4))
     if pretrained:
         _load_lite0_weights(backbone)
     _freeze([backbone.conv_stem, *backbone.blocks], config.frozen_stages)
