@@ -93,6 +93,10 @@ def evaluate(
     stages: StagesOption = None,
     device: DeviceOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(help="Write one Parquet row per detection and per miss here (docs/records.md)."),
+    ] = None,
     write_card: Annotated[
         bool, typer.Option("--write-card", help="Record the figures in the checkpoint's own card.")
     ] = False,
@@ -107,7 +111,8 @@ def evaluate(
     detector, card = load_checkpoint(model, _device(device))
     _decode_by(detector, decode, stages)
     truth = _truth(detector, images, annotations, voc, split)
-    measured = report.measure(detector, truth, command=_command(), data=str(annotations or f"{voc} ({split})"))
+    data = str(annotations or f"{voc} ({split})")
+    measured = report.measure(detector, card, truth, _command(), data, records)
     report.print_table({card.name: measured})
     if json_file is not None:
         _write(json_file, measured.model_dump_json(indent=2))

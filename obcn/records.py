@@ -12,18 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch import Tensor
 
 from obcn.checkpoints import Card
 from obcn.data.annotations import Annotations
-from obcn.engine.evaluate import category_ids, detect
+from obcn.engine.evaluate import Photo, category_ids, detect
 from obcn.errors import UserError
 from obcn.models.detector import Detector
 from obcn.offsets import OffsetCodec
 from obcn.record_rows import Columns, photo_columns
 from obcn.record_schema import CORNERS, arrow_schema, each
-
-Photo = tuple[dict, dict[str, Tensor]]
 
 VERSION = 1
 ROWS_PER_GROUP = 16_384
@@ -166,13 +163,7 @@ def read_info(path: Path) -> RecordInfo:
     Raises:
         UserError: missing, not Parquet, or not a record file of this version.
     """
-    metadata = _open(path).schema_arrow.metadata or {}
-    if _METADATA_KEY not in metadata:
-        raise UserError(f"{path} is a Parquet file but holds no records; `obcn eval --records` writes them")
-    try:
-        return RecordInfo.model_validate_json(metadata[_METADATA_KEY])
-    except ValidationError as error:
-        raise UserError(f"{path} holds records of another version; write them anew with `obcn eval`") from error
+    return _info(path, _open(path))
 
 
 def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -181,9 +172,10 @@ def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises:
         UserError: as :func:`read_info`, or a column that the file lacks.
     """
-    info = read_info(path)
     file = _open(path)
-    absent = [name for name in columns or [] if name not in file.schema_arrow.names]
+    info = _info(path, file)
+    present = set(file.schema_arrow.names)
+    absent = [name for name in columns or [] if name not in present]
     if absent:
         raise UserError(f"{path} has no column {absent[0]!r}: {info.model} has {info.num_stages} stage(s) of bins")
     return file.read(columns=columns)
@@ -259,6 +251,16 @@ def _open(path: Path) -> pq.ParquetFile:
         raise UserError(f"{path}: no such file; `obcn eval --records {path}` writes one") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path} is not a Parquet file; `obcn eval --records` writes one") from error
+
+
+def _info(path: Path, file: pq.ParquetFile) -> RecordInfo:
+    metadata = file.schema_arrow.metadata or {}
+    if _METADATA_KEY not in metadata:
+        raise UserError(f"{path} is a Parquet file but holds no records; `obcn eval --records` writes them")
+    try:
+        return RecordInfo.model_validate_json(metadata[_METADATA_KEY])
+    except ValidationError as error:
+        raise UserError(f"{path} holds records of another version; write them anew with `obcn eval`") from error
 
 
 def _num_stages(codec: OffsetCodec) -> int:

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -16,11 +16,13 @@ from obcn.errors import UserError
 from obcn.explain import photo_tensor
 from obcn.models.detector import Detector
 
+Photo = tuple[dict, dict[str, Tensor]]
+
 IOU_FIGURES = {"AP50": 0.50, "AP60": 0.60, "AP70": 0.70, "AP75": 0.75, "AP80": 0.80, "AP90": 0.90}
 AREA_FIGURES = {"APs": "small", "APm": "medium", "APl": "large"}
 
 
-def detect(detector: Detector, annotations: Annotations) -> Iterator[tuple[dict, dict[str, Tensor]]]:
+def detect(detector: Detector, annotations: Annotations) -> Iterator[Photo]:
     """Yield each photo's COCO record with its detections, as :class:`Detector` gives them, on the CPU."""
     device = next(detector.parameters()).device
     detector.eval()
@@ -56,16 +58,25 @@ def coco_rows(image_id: int, found: dict[str, Tensor], ids: list[int]) -> list[d
 
 
 def evaluate(
-    detector: Detector, annotations: Annotations, on_photo: Callable[[], None] = lambda: None
+    detector: Detector,
+    annotations: Annotations,
+    on_photo: Callable[[], None] = lambda: None,
+    photos: Iterable[Photo] | None = None,
 ) -> dict[str, float]:
-    """AP figures in percent of a detector on a data set; ``on_photo`` is called after each photo.
+    """AP figures in percent of a detector on a data set.
+
+    Args:
+        detector: what to judge.
+        annotations: the truth.
+        on_photo: called after each photo.
+        photos: its detections, where something else reads them along; by default :func:`detect` finds them.
 
     Raises:
         UserError: classes differ, or a photo cannot be read.
     """
     ids = category_ids(detector, annotations)
     rows = []
-    for record, found in detect(detector, annotations):
+    for record, found in detect(detector, annotations) if photos is None else photos:
         rows += coco_rows(record["id"], found, ids)
         on_photo()
     return average_precision(annotations, rows)

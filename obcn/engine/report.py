@@ -1,34 +1,43 @@
 """Measured figures as tables."""
 
 import math
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from obcn.checkpoints import Card, Evaluation
 from obcn.data import Annotations
-from obcn.engine.evaluate import evaluate
+from obcn.engine.evaluate import detect, evaluate
 from obcn.engine.progress import progress_bar
 from obcn.models.detector import Detector
+from obcn.records import recorded
 
 FIGURES = ("AP", "AP50", "AP60", "AP70", "AP75", "AP80", "AP90", "APs", "APm", "APl")
 
 
-def measure(detector: Detector, truth: Annotations, command: str, data: str) -> Evaluation:
+def measure(
+    detector: Detector, card: Card, truth: Annotations, command: str, data: str, records: Path | None = None
+) -> Evaluation:
     """Evaluate with a progress bar on stderr.
 
     Args:
         detector: what to measure.
+        card: its checkpoint's card.
         truth: annotated photos.
         command: what the user typed, kept beside the figures.
         data: what to call the photos.
+        records: also write a record file here (:mod:`obcn.records`).
 
     Raises:
         UserError: classes differ, or a photo cannot be read.
     """
     with progress_bar(Console(stderr=True)) as bar:
         task = bar.add_task("photos", total=len(truth), note="")
-        metrics = evaluate(detector, truth, lambda: bar.advance(task))
+        photos = detect(detector, truth)
+        if records is not None:
+            photos = recorded(photos, detector, card, truth, records, command, data)
+        metrics = evaluate(detector, truth, lambda: bar.advance(task), photos)
     return Evaluation(command=command, data=data, images=len(truth), metrics=metrics)
 
 
@@ -37,7 +46,8 @@ def print_table(measured: dict[str, Evaluation]) -> None:
     first = next(iter(measured.values()))
     table = Table("percent", *measured, title=f"{first.images} photos")
     for name in [*FIGURES, *(name for name in first.metrics if name.startswith("AP:"))]:
-        table.add_row(name, *(_percent(evaluation.metrics[name]) for evaluation in measured.values()))
+        figures = (evaluation.metrics.get(name, math.nan) for evaluation in measured.values())
+        table.add_row(name, *(_percent(figure) for figure in figures))
     Console().print(table)
 
 
