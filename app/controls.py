@@ -10,6 +10,9 @@ from app.photos import UPLOAD_TYPES, Photo, read_sample, read_upload, sample_pat
 from obcn.checkpoints import Card
 from obcn.offsets.codecs import BinCodec, DecodeRule
 
+# What a newcomer sees before touching anything.
+FIRST_SAMPLE = "dog"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -40,7 +43,7 @@ def choose_photo() -> Photo | None:
     samples = {path.stem: path for path in sample_paths()}
     upload = st.file_uploader("Your photo", type=list(UPLOAD_TYPES), key="upload", on_change=_use_upload)
     if samples and state.get("sample") not in samples:
-        state["sample"] = next(iter(samples))
+        state["sample"] = FIRST_SAMPLE if FIRST_SAMPLE in samples else next(iter(samples))
     chosen_upload = upload if state.get("source") == "upload" else None
     if samples:
         st.caption("or a sample, with its true boxes")

@@ -6,8 +6,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from app.markup import STYLE
 from app.objects import Head
+from app.style import PAGE_CSS
 from obcn.explain import PhotoDetections, detection_rows
 
 
@@ -63,7 +63,7 @@ def figures_html(title: str, key: str, table: str, sections: Sequence[tuple[str,
             library = False
         parts.append("</div>")
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>{STYLE}'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>{PAGE_CSS}'
         "<style>body { font: 15px system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }"
         "h2 { font-size: 1rem; font-weight: 400; margin: 2rem 0 0.5rem; }"
         ".row { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }</style>"

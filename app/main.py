@@ -10,9 +10,14 @@ HERE = Path(__file__).resolve().parent
 if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))
 
-from app.markup import STYLE  # noqa: E402
+from app.style import PAGE_CSS  # noqa: E402
 
 st.set_page_config(page_title="OBCN Lab", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), size="large")
-st.html(STYLE)
-st.navigation([st.Page("pages/compare.py", title="Compare", icon=":material/compare:", default=True)]).run()
+st.html(PAGE_CSS)
+page = st.navigation([st.Page("pages/compare.py", title="Compare", icon=":material/compare:", default=True)])
+if "torch" not in sys.modules:
+    # Only the first visitor after a start meets this; nothing above needs torch, so the words appear at once.
+    with st.spinner("Starting up: loading PyTorch…"):
+        import obcn.explain  # noqa: F401
+page.run()

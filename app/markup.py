@@ -8,33 +8,6 @@ from torch import Tensor
 from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou
 from app.style import Line, Palette, Role
 
-# Colours come from Streamlit's theme through currentColor, so that light and dark need no second set.
-STYLE = """
-<style>
-.stMainBlockContainer { padding-top: 3rem; padding-bottom: 3rem; max-width: 90rem; }
-@media (max-width: 40rem) { .stMainBlockContainer { padding-top: 4.5rem; } }
-.obcn-key { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; font-size: 0.85rem; margin: 0 0 0.25rem; }
-.obcn-key span { display: inline-flex; align-items: center; gap: 0.4rem; white-space: nowrap; }
-.obcn-facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, auto)); gap: 0.5rem; }
-.obcn-facts > div { padding: 0.35rem 0.7rem; border-radius: 0.5rem;
-  border: 1px solid color-mix(in srgb, currentColor 16%, transparent); }
-.obcn-facts p { margin: 0; font-size: 0.85rem; line-height: 1.35; }
-.obcn-facts .values { display: flex; flex-wrap: wrap; gap: 0 0.7rem; line-height: 1.45;
-  font-variant-numeric: tabular-nums; }
-.obcn-facts .values b { font-size: 1.05rem; font-weight: 650; }
-.obcn-facts small { font-size: 0.8rem; opacity: 0.8; }
-.obcn-scroll { overflow-x: auto; }
-.obcn-numbers { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-.obcn-numbers th, .obcn-numbers td { padding: 0.4rem 0.7rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
-.obcn-numbers th { font-weight: 600; }
-.obcn-numbers th:first-child { text-align: left; }
-.obcn-key i, .obcn-numbers i { display: inline-block; width: 1.9rem; height: 0; vertical-align: middle; }
-.obcn-numbers i { margin-right: 0.6rem; }
-.obcn-numbers thead th { font-weight: 400; opacity: 0.8; vertical-align: bottom; }
-</style>
-"""
-
 CSS_DASH = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "dashed"}
 
 

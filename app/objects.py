@@ -17,7 +17,7 @@ Head = Literal["regression", "obcn"]
 HEADS: tuple[Head, ...] = ("regression", "obcn")
 
 # Detections this weak are never reported, but they say what a detector thought of an object that it did not report.
-FLOOR = 0.02
+FLOOR = 0.05
 
 
 @dataclass(frozen=True)

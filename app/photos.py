@@ -57,7 +57,7 @@ def read_sample(path: Path) -> Photo:
     return Photo(path.name, read_photo(io.BytesIO(data), path.name), _digest(data), _truth_of(path))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def read_upload(name: str, data: bytes) -> Photo:
     """An uploaded photo; nobody knows its truth.
 

@@ -1,7 +1,6 @@
 // Elements are kept from one run to the next and only moved: boxes glide when the decode rule changes,
 // and keyboard focus stays where it was.
 
-const CROWD = 12; // above this many boxes in a panel, only the ones pointed at keep their label
 const CSS_DASH = { solid: "solid", dash: "dashed", dot: "dotted", dashdot: "dashed" };
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -46,16 +45,19 @@ function drawPanel(pair, panel, data, setTriggerValue) {
     mark.dataset.role = panel.role;
     mark.setAttribute("aria-pressed", String(chosen));
     mark.setAttribute("aria-label", `${panel.title}: ${box.label}`);
-    const tag = mark.querySelector(".tag");
+    // The label is an element of its own, above every box, so that no other box's line crosses it out.
+    const tag = keep(`tag-${box.object}`, newTag);
     tag.textContent = box.label;
-    tag.classList.toggle("inside", box.box[1] / data.height < 0.07);
-    tag.classList.toggle("from-right", box.box[0] / data.width > 0.8);
+    tag.dataset.of = box.object;
+    tag.classList.toggle("chosen", chosen);
+    tag.style.setProperty("--colour", line.colour);
+    placeTag(tag, box.box, data);
     mark.onclick = () => setTriggerValue("chosen", box.object);
     mark.onpointerenter = mark.onfocus = () => light(pair, box.object, true);
     mark.onpointerleave = mark.onblur = () => light(pair, box.object, false);
   });
   frame.querySelectorAll("[data-mark]").forEach((mark) => wanted.has(mark.dataset.mark) || mark.remove());
-  frame.classList.toggle("crowded", panel.boxes.length > CROWD);
+  uncoverTags(frame);
 
   const note = element.querySelector(".note");
   note.hidden = !panel.busy;
@@ -75,8 +77,42 @@ function place(mark, [x1, y1, x2, y2], data, line, extra) {
   mark.style.setProperty("--thick", `${line.width + extra}px`);
 }
 
+// Labels that would lie on one another: the chosen object's stays, then the better score's. The others wait for a hover.
+function uncoverTags(frame) {
+  const tags = [...frame.querySelectorAll(".tag")];
+  const rank = (tag) => (tag.classList.contains("chosen") ? -1 : Number(tag.dataset.of));
+  const kept = [];
+  tags.sort((one, other) => rank(one) - rank(other)).forEach((tag) => {
+    const here = tagArea(tag, frame);
+    const covered = kept.some(
+      (other) => here.x < other.right && other.x < here.right && here.y < other.bottom && other.y < here.bottom,
+    );
+    tag.classList.toggle("covered", covered);
+    if (!covered) kept.push(here);
+  });
+}
+
+// Above the box at its left end; inside it under the photo's upper rim, from its right end near the right rim.
+function placeTag(tag, [x1, y1, x2], { width, height }) {
+  tag.classList.toggle("inside", y1 / height < 0.07);
+  tag.classList.toggle("from-right", x1 / width > 0.8);
+  tag.style.left = `${(100 * (x1 / width > 0.8 ? x2 : x1)) / width}%`;
+  tag.style.top = `${(100 * y1) / height}%`;
+}
+
+// Where a label will be once it has stopped gliding; getBoundingClientRect tells where it is now.
+function tagArea(tag, frame) {
+  const { offsetWidth, offsetHeight } = tag;
+  const left = (parseFloat(tag.style.left) / 100) * frame.clientWidth;
+  const top = (parseFloat(tag.style.top) / 100) * frame.clientHeight;
+  const x = tag.classList.contains("from-right") ? left - offsetWidth : left;
+  const y = tag.classList.contains("inside") ? top : top - offsetHeight;
+  return { x, y, right: x + offsetWidth, bottom: y + offsetHeight };
+}
+
 function light(pair, object, on) {
-  pair.querySelectorAll(`button[data-object="${object}"]`).forEach((mark) => mark.classList.toggle("lit", on));
+  const selector = `[data-object="${object}"], [data-of="${object}"]`;
+  pair.querySelectorAll(selector).forEach((element) => element.classList.toggle("lit", on));
 }
 
 function child(parent, selector, make) {
@@ -102,8 +138,14 @@ function newBox() {
   const mark = document.createElement("button");
   mark.type = "button";
   mark.className = "mark";
-  mark.appendChild(document.createElement("span")).className = "tag";
   return mark;
+}
+
+function newTag() {
+  const tag = document.createElement("span");
+  tag.className = "tag";
+  tag.setAttribute("aria-hidden", "true"); // the box itself carries the words
+  return tag;
 }
 
 function newOutline() {

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
 
 from obcn.explain import PhotoDetections
 from obcn.offsets import OFFSET_WEIGHTS, BinCodec, StageExplanation, decode_boxes, encode_boxes
@@ -29,8 +30,8 @@ class Belief:
         used_stages: how many of them the box comes from.
         rule: how the head decodes.
         final: (4,) the detection's box in pixels, clipped to the photo.
-        after_stages: per stage the (4,) box after it, in pixels, not clipped.
-        by_rule: the (4,) box that each decode rule gives, in pixels, not clipped.
+        after_stages: per stage the (4,) box after it, in pixels, clipped to the photo.
+        by_rule: the (4,) box that each decode rule gives, in pixels, clipped to the photo.
         rivals: other boxes of the same object as (4,) boxes in pixels: regression's, and the truth where known.
     """
 
@@ -116,10 +117,16 @@ def belief_of(found: PhotoDetections, row: int, rivals: Mapping[Rival, Tensor] |
         used_stages=codec.used_stages or codec.num_stages,
         rule=codec.rule,
         final=found.boxes[row],
-        after_stages=tuple(decode_boxes(offsets[one], candidate[None])[0] for offsets in found.explanation.partial),
-        by_rule={rule: found.boxes_by(rule)[row] for rule in rules},
+        after_stages=tuple(_box(found, row, offsets[one]) for offsets in found.explanation.partial),
+        by_rule={rule: _box(found, row, codec.decoding(rule).decode(found.outputs[one])) for rule in rules},
         rivals=dict(rivals or {}),
     )
+
+
+def _box(found: PhotoDetections, row: int, offsets: Tensor) -> Tensor:
+    """(1, 4) offsets of one detection to a (4,) box, clipped to the photo as the detector does."""
+    box = decode_boxes(offsets, found.candidates[row : row + 1])
+    return clip_boxes_to_image(box, (found.height, found.width))[0]
 
 
 def box_iou(one: Tensor, other: Tensor) -> float:

@@ -69,59 +69,63 @@ def boxes_on_crop(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LI
         palette: the theme's.
     """
     left, top, right, bottom = _frame(photo, [item.box for item in drawn])
-    figure = go.Figure()
-    for item in drawn:
-        x1, y1, x2, y2 = item.box.tolist()
-        outline = {"x": [x1, x2, x2, x1, x1], "y": [y1, y1, y2, y2, y1], "mode": "lines"}
-        figure.add_scatter(
-            **outline,
-            line={"color": palette.halo, "width": item.line.width + 2.5},
-            hoverinfo="skip",
-            showlegend=False,
-            legendgroup=item.name,
-        )
-        figure.add_scatter(
-            **outline,
-            name=item.name,
-            legendgroup=item.name,
-            line={"color": item.line.colour, "dash": item.line.dash, "width": item.line.width},
-            hovertemplate=(
-                f"<b>{item.name}</b><br>centre ({(x1 + x2) / 2:.1f}, {(y1 + y2) / 2:.1f}) px"
-                f"<br>size {x2 - x1:.1f} by {y2 - y1:.1f} px<extra></extra>"
-            ),
-        )
-    figure.add_layout_image(
-        source=_data_uri(photo.crop((left, top, right, bottom))),
-        x=left,
-        y=top,
-        sizex=right - left,
-        sizey=bottom - top,
-        xref="x",
-        yref="y",
-        sizing="stretch",
-        layer="below",
-    )
+    traces = [trace for item in drawn for trace in _outline(item, palette)]
     hidden = {"visible": False, "constrain": "domain"}
-    figure.update_layout(
-        height=CROP_HEIGHT,
-        margin={"l": 0, "r": 0, "t": 0, "b": _LEGEND, "autoexpand": False},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "size": 12, "color": palette.ink},
-        hoverlabel={"font": {"family": FONT, "size": 12}},
-        xaxis={**hidden, "range": [left, right]},
-        yaxis={**hidden, "range": [bottom, top], "scaleanchor": "x"},
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 0,
-            "yanchor": "top",
-            "font": {"size": 12, "color": palette.ink},
-            "itemclick": "toggle",
-            "itemdoubleclick": "toggleothers",
+    return go.Figure(
+        traces,
+        {
+            "height": CROP_HEIGHT,
+            "margin": {"l": 0, "r": 0, "t": 0, "b": _LEGEND, "autoexpand": False},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"family": FONT, "size": 12, "color": palette.ink},
+            "hoverlabel": {"font": {"family": FONT, "size": 12}},
+            "xaxis": {**hidden, "range": [left, right]},
+            "yaxis": {**hidden, "range": [bottom, top], "scaleanchor": "x"},
+            "images": [
+                {
+                    "source": _data_uri(photo.crop((left, top, right, bottom))),
+                    "x": left,
+                    "y": top,
+                    "sizex": right - left,
+                    "sizey": bottom - top,
+                    "xref": "x",
+                    "yref": "y",
+                    "sizing": "stretch",
+                    "layer": "below",
+                }
+            ],
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 0,
+                "yanchor": "top",
+                "font": {"size": 12, "color": palette.ink},
+                "itemclick": "toggle",
+                "itemdoubleclick": "toggleothers",
+            },
+            "template": None,
         },
     )
-    return figure
+
+
+def _outline(item: DrawnBox, palette: Palette) -> list[dict]:
+    """A box on a rim that keeps it readable on any photo; the two hide and show together."""
+    x1, y1, x2, y2 = item.box.tolist()
+    line = {
+        "type": "scatter",
+        "x": [x1, x2, x2, x1, x1],
+        "y": [y1, y1, y2, y2, y1],
+        "mode": "lines",
+        "legendgroup": item.name,
+    }
+    rim = {"line": {"color": palette.halo, "width": item.line.width + 2.5}, "hoverinfo": "skip", "showlegend": False}
+    told = (
+        f"<b>{item.name}</b><br>centre ({(x1 + x2) / 2:.1f}, {(y1 + y2) / 2:.1f}) px"
+        f"<br>size {x2 - x1:.1f} by {y2 - y1:.1f} px<extra></extra>"
+    )
+    style = {"color": item.line.colour, "dash": item.line.dash, "width": item.line.width}
+    return [{**line, **rim}, {**line, "name": item.name, "line": style, "hovertemplate": told}]
 
 
 def _with_iou(drawn: list[DrawnBox], truth: Tensor | None, palette: Palette) -> list[DrawnBox]:

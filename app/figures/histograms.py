@@ -17,6 +17,9 @@ MINUS = "\N{MINUS SIGN}"
 _TITLE, _NOTE, _TICKS, _GAP = 30, 20, 20, 26
 _BARS = (140, 104)
 
+# The probability axis reaches this much further than the tallest bar: room for the marks.
+_HEADROOM = 1.45
+
 # How high each role's line reaches, as a share of the axis: staggered, so that heads do not hide one another.
 _REACH: dict[Role, float] = {"truth": 0.97, "regression": 0.88, "expectation": 0.79, "argmax": 0.70}
 
@@ -58,37 +61,46 @@ def coordinate_histograms(belief: Belief, coordinate: Coordinate, palette: Palet
         coordinate: which of the four.
         palette: the theme's.
     """
-    figure = go.Figure()
+    traces: list[dict] = []
+    notes: list[dict] = []
+    axes: dict[str, dict] = {}
     panels = _panels(belief, coordinate)
     for panel in panels:
-        _add_bars(figure, panel, belief, coordinate, palette)
-        _add_marks(figure, panel, belief, coordinate, palette)
-        _add_axes(figure, panel, belief, coordinate, palette)
-        _add_note(figure, panel, belief, coordinate, palette)
-    for outer, inner in pairwise(panels):
-        _add_link(figure, outer, inner, palette)
-    figure.update_layout(
-        title={
-            "text": f"<b>{coordinate}</b> · {COORDINATE_NAMES[coordinate]}",
-            "font": {"size": 15, "color": palette.ink},
-            "x": 0,
-            "xref": "paper",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 2},
+        traces += [_bars(panel, belief, coordinate, palette), *_mark_lines(panel, belief, coordinate, palette)]
+        # Plotly draws an axis only if a trace lies on it; the pixel axis has none of its own.
+        _, pixel_x, y = _axis_names(panel)
+        traces.append({"type": "scatter", "x": [None], "y": [None], "xaxis": pixel_x, "yaxis": y, "hoverinfo": "skip"})
+        notes += _notes(panel, belief, coordinate, palette)
+        axes |= _axes(panel, belief, coordinate, palette)
+    # One call with everything: plotly's add_ and update_ methods would take three times as long.
+    return go.Figure(
+        traces,
+        {
+            **axes,
+            "annotations": notes,
+            "shapes": [shape for pair in pairwise(panels) for shape in _link(*pair, palette)],
+            "title": {
+                "text": f"<b>{coordinate}</b> · {COORDINATE_NAMES[coordinate]}",
+                "font": {"size": 15, "color": palette.ink},
+                "x": 0,
+                "xref": "paper",
+                "y": 1,
+                "yref": "container",
+                "yanchor": "top",
+                "pad": {"t": 2},
+            },
+            "height": figure_height(len(panels)),
+            "margin": {"l": 40, "r": 6, "t": _TITLE, "b": 0},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"family": FONT, "size": 11, "color": palette.muted},
+            "hoverlabel": {"font": {"family": FONT, "size": 12}},
+            "bargap": 0,
+            "showlegend": False,
+            "dragmode": False,
+            "template": None,
         },
-        height=figure_height(len(panels)),
-        margin={"l": 40, "r": 6, "t": _TITLE, "b": 0},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "size": 11, "color": palette.muted},
-        hoverlabel={"font": {"family": FONT, "size": 12}},
-        bargap=0,
-        showlegend=False,
-        dragmode=False,
     )
-    return figure
 
 
 def _bar_height(stage: int) -> int:
@@ -134,8 +146,8 @@ def _layout_name(axis: str) -> str:
 
 def _ceiling(panel: _Panel, coordinate: Coordinate) -> float:
     peak = float(panel.stage.probabilities[0, COORDINATES.index(coordinate)].max())
-    # Room above the tallest bar for the marks; round steps keep the axis still while thresholds move.
-    return min(1.0, math.ceil(peak * 20) / 20) * 1.45
+    # In steps, so that the axis stands still while the peak changes a little.
+    return min(1.0, math.ceil(peak * 20) / 20) * _HEADROOM
 
 
 def _bins(panel: _Panel, coordinate: Coordinate) -> Iterator[tuple[float, float, float, float]]:
@@ -154,35 +166,39 @@ def _bins(panel: _Panel, coordinate: Coordinate) -> Iterator[tuple[float, float,
         yield centre, probability, low, high
 
 
-def _add_bars(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> None:
+def _bars(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> dict:
     rows = list(_bins(panel, coordinate))
     heights = [row[1] for row in rows]
     peak = heights.index(max(heights))
+    colours = [palette.peak if label == peak else palette.bar for label in range(len(rows))]
     x, _, y = _axis_names(panel)
-    used = panel.number < belief.used_stages
-    figure.add_bar(
-        name=f"stage {panel.number + 1}",
-        x=[row[0] for row in rows],
-        y=heights,
-        width=panel.width * 0.92,
-        xaxis=x,
-        yaxis=y,
-        opacity=1 if used else 0.4,
-        marker={
-            "color": [palette.peak if label == peak else palette.bar for label in range(len(rows))],
+    return {
+        "type": "bar",
+        "name": f"stage {panel.number + 1}",
+        "x": [row[0] for row in rows],
+        "y": heights,
+        "width": panel.width * 0.92,
+        "xaxis": x,
+        "yaxis": y,
+        "opacity": _opacity(panel, belief),
+        "marker": {
+            "color": colours,
             "line": {"width": 0},
             "pattern": {
                 "shape": ["/" if math.isinf(low) or math.isinf(high) else "" for _, _, low, high in rows],
-                "fillmode": "overlay",
+                "bgcolor": colours,
                 "fgcolor": palette.muted,
-                "fgopacity": 0.9,
                 "size": 5,
                 "solidity": 0.25,
             },
         },
-        customdata=[_span(belief, coordinate, low, high) for _, _, low, high in rows],
-        hovertemplate="%{customdata}<br>probability <b>%{y:.1%}</b><extra></extra>",
-    )
+        "customdata": [_span(belief, coordinate, low, high) for _, _, low, high in rows],
+        "hovertemplate": "%{customdata}<br>probability <b>%{y:.1%}</b><extra></extra>",
+    }
+
+
+def _opacity(panel: _Panel, belief: Belief) -> float:
+    return 1 if panel.number < belief.used_stages else 0.4
 
 
 def _span(belief: Belief, coordinate: Coordinate, low: float, high: float) -> str:
@@ -205,142 +221,133 @@ def _marks(panel: _Panel, belief: Belief, coordinate: Coordinate) -> dict[Role, 
     return marks
 
 
-def _add_marks(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> None:
+def _mark_lines(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> Iterator[dict]:
     ceiling = _ceiling(panel, coordinate)
     x, _, y = _axis_names(panel)
-    used = panel.number < belief.used_stages
     for role, offset in _marks(panel, belief, coordinate).items():
         line = palette.lines[role]
         reach = _REACH[role] * ceiling
         inside = panel.left <= offset <= panel.right
         at = min(max(offset, panel.left + 0.5 * panel.width), panel.right - 0.5 * panel.width)
         arrow = "triangle-left" if offset < panel.left else "triangle-right"
-        pixels = belief.pixels(coordinate, offset)
-        figure.add_scatter(
-            name=line.label,
-            x=[at, at] if inside else [at],
-            y=[0, reach] if inside else [reach],
-            xaxis=x,
-            yaxis=y,
-            mode="lines+markers" if inside else "markers",
-            opacity=1 if used else 0.4,
-            line={"color": line.colour, "dash": line.dash, "width": line.width},
-            marker={
+        where = f"offset {offset:+.3f} ({belief.pixels(coordinate, offset):+.1f} px)"
+        yield {
+            "type": "scatter",
+            "name": line.label,
+            "x": [at, at] if inside else [at],
+            "y": [0, reach] if inside else [reach],
+            "xaxis": x,
+            "yaxis": y,
+            "mode": "lines+markers" if inside else "markers",
+            "opacity": _opacity(panel, belief),
+            "line": {"color": line.colour, "dash": line.dash, "width": line.width},
+            "marker": {
                 "color": line.colour,
                 "symbol": line.symbol if inside else arrow,
                 "size": [0, 8] if inside else 10,
                 "opacity": 1,
             },
-            hovertemplate=(
-                f"<b>{line.label}</b><br>offset {offset:+.3f} ({pixels:+.1f} px)"
-                + ("" if inside else "<br>outside this window")
-                + "<extra></extra>"
+            "hovertemplate": (
+                f"<b>{line.label}</b><br>{where}" + ("" if inside else "<br>outside this window") + "<extra></extra>"
             ),
-            cliponaxis=False,
-        )
+            "cliponaxis": False,
+        }
 
 
-def _add_axes(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> None:
+def _axes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> dict[str, dict]:
     x, pixel_x, y = _axis_names(panel)
-    first, last = panel.inner
     ceiling = _ceiling(panel, coordinate)
+    offset_ticks = _round_ticks(*panel.inner, include_ends=panel.number == 0)
+    first, last = (belief.pixels(coordinate, offset) for offset in panel.inner)
     pixel_ticks = _apart(
-        {belief.offset(coordinate, value): value for value in _round_ticks(*_pixel_span(belief, coordinate, panel))},
+        {belief.offset(coordinate, value): value for value in _round_ticks(first, last)},
         (panel.right - panel.left) / 6,
     )
-    shared = {"range": [panel.left, panel.right], "fixedrange": True, "showgrid": False, "zeroline": False}
-    ticks = {"ticks": "outside", "ticklen": 3, "tickcolor": palette.muted, "tickangle": 0, "tickfont": {"size": 10}}
-    offset_ticks = _round_ticks(first, last, include_ends=panel.number == 0)
-    figure.update_layout(
+    shared = {
+        "range": [panel.left, panel.right],
+        "anchor": y,
+        "fixedrange": True,
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "outside",
+        "ticklen": 3,
+        "tickcolor": palette.muted,
+        "tickangle": 0,
+        "tickfont": {"size": 10},
+    }
+    return {
+        _layout_name(x): {
+            **shared,
+            "showline": True,
+            "linecolor": palette.muted,
+            "tickvals": offset_ticks,
+            "ticktext": [_signed(value) for value in offset_ticks],
+        },
+        _layout_name(pixel_x): {
+            **shared,
+            "overlaying": x,
+            "side": "top",
+            "tickvals": list(pixel_ticks),
+            "ticktext": [_signed(value) for value in pixel_ticks.values()],
+        },
+        _layout_name(y): {
+            "domain": [panel.bottom, panel.top],
+            "anchor": x,
+            "range": [0, ceiling],
+            "fixedrange": True,
+            "tickvals": _round_ticks(0, ceiling / _HEADROOM, count=2),
+            "tickformat": ".0%",
+            "tickfont": {"size": 10},
+            "gridcolor": palette.grid,
+            "zeroline": False,
+        },
+    }
+
+
+def _notes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> list[dict]:
+    """What the panel shows, and the units of its two axes at their left ends."""
+    used = panel.number < belief.used_stages
+    said = f"spread ±{belief.spread_pixels(coordinate, panel.number):.1f} px" if used else "not used now"
+    note = {"x": 0, "xref": "paper", "yref": "paper", "showarrow": False}
+    unit = {**note, "xanchor": "right", "xshift": -4, "font": {"size": 10, "color": palette.muted}}
+    return [
         {
-            _layout_name(x): {
-                **shared,
-                **ticks,
-                "anchor": y,
-                "showline": True,
-                "linecolor": palette.muted,
-                "tickvals": offset_ticks,
-                "ticktext": [_signed(value) for value in offset_ticks],
-            },
-            _layout_name(pixel_x): {
-                **shared,
-                **ticks,
-                "anchor": y,
-                "overlaying": x,
-                "side": "top",
-                "tickvals": list(pixel_ticks),
-                "ticktext": [_signed(value) for value in pixel_ticks.values()],
-            },
-            _layout_name(y): {
-                "domain": [panel.bottom, panel.top],
-                "anchor": x,
-                "range": [0, ceiling],
-                "fixedrange": True,
-                "tickvals": _round_ticks(0, ceiling / 1.45, count=2),
-                "tickformat": ".0%",
-                "tickfont": {"size": 10},
-                "gridcolor": palette.grid,
-                "zeroline": False,
-            },
-        }
-    )
-    # Plotly draws an axis only if a trace lies on it; this one has nothing to show.
-    figure.add_scatter(x=[None], y=[None], xaxis=pixel_x, yaxis=y, hoverinfo="skip")
-    for text, height, anchor in (("px", panel.top, "bottom"), ("offset", panel.bottom, "top")):
-        figure.add_annotation(
-            text=text,
-            x=0,
-            y=height,
-            xref="paper",
-            yref="paper",
-            xanchor="right",
-            yanchor=anchor,
-            xshift=-4,
-            yshift=3 if anchor == "bottom" else -3,
-            showarrow=False,
-            font={"size": 10, "color": palette.muted},
-        )
+            **note,
+            "text": f"stage {panel.number + 1} · {said}",
+            "y": panel.top,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "yshift": _TICKS,
+            "font": {"size": 11.5, "color": palette.ink},
+        },
+        {**unit, "text": "px", "y": panel.top, "yanchor": "bottom", "yshift": 3},
+        {**unit, "text": "offset", "y": panel.bottom, "yanchor": "top", "yshift": -3},
+    ]
 
 
-def _add_note(figure: go.Figure, panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> None:
-    spread = belief.spread_pixels(coordinate, panel.number)
-    text = f"stage {panel.number + 1} · spread ±{spread:.1f} px"
-    if panel.number >= belief.used_stages:
-        text = f"stage {panel.number + 1} · not used now"
-    figure.add_annotation(
-        text=text,
-        x=0,
-        y=panel.top,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="bottom",
-        yshift=_TICKS,
-        showarrow=False,
-        font={"size": 11.5, "color": palette.ink},
-    )
-
-
-def _add_link(figure: go.Figure, outer: _Panel, inner: _Panel, palette: Palette) -> None:
+def _link(outer: _Panel, inner: _Panel, palette: Palette) -> list[dict]:
     """The funnel from a bin-wide window of one stage to the next stage, which it is blown up to."""
 
     def on_paper(offset: float) -> float:
-        share = (offset - outer.left) / (outer.right - outer.left)
-        return min(max(share, 0.0), 1.0)
+        return min(max((offset - outer.left) / (outer.right - outer.left), 0.0), 1.0)
 
-    first, last = inner.inner
-    left, right = on_paper(first), on_paper(last)
+    left, right = (on_paper(offset) for offset in inner.inner)
     inset = 2 * inner.width / (inner.right - inner.left)
-    fill = {"fillcolor": palette.peak, "opacity": 0.16, "line": {"width": 0}, "layer": "below"}
-    figure.add_shape(
-        type="path",
-        xref="paper",
-        yref="paper",
-        path=(f"M {left},{outer.bottom} L {right},{outer.bottom} L {1 - inset},{inner.top} L {inset},{inner.top} Z"),
-        **fill,
-    )
-    for x0, x1, panel in ((left, right, outer), (inset, 1 - inset, inner)):
-        figure.add_shape(type="rect", xref="paper", yref="paper", x0=x0, x1=x1, y0=panel.bottom, y1=panel.top, **fill)
+    look = {
+        "xref": "paper",
+        "yref": "paper",
+        "fillcolor": palette.peak,
+        "opacity": 0.16,
+        "line": {"width": 0},
+        "layer": "below",
+    }
+    corners = ((left, outer.bottom), (right, outer.bottom), (1 - inset, inner.top), (inset, inner.top))
+    path = "M " + " L ".join(f"{x},{y}" for x, y in corners) + " Z"
+    return [
+        {**look, "type": "path", "path": path},
+        {**look, "type": "rect", "x0": left, "x1": right, "y0": outer.bottom, "y1": outer.top},
+        {**look, "type": "rect", "x0": inset, "x1": 1 - inset, "y0": inner.bottom, "y1": inner.top},
+    ]
 
 
 def _round_ticks(low: float, high: float, count: int = 5, include_ends: bool = False) -> list[float]:
@@ -355,11 +362,6 @@ def _round_ticks(low: float, high: float, count: int = 5, include_ends: bool = F
         inner = [tick for tick in ticks if low + 0.4 * step < tick < high - 0.4 * step]
         return [low, *inner, high]
     return ticks
-
-
-def _pixel_span(belief: Belief, coordinate: Coordinate, panel: _Panel) -> tuple[float, float]:
-    first, last = panel.inner
-    return belief.pixels(coordinate, first), belief.pixels(coordinate, last)
 
 
 def _apart(ticks: dict[float, float], gap: float) -> dict[float, float]:

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+import plotly.graph_objects as go
 import streamlit as st
 import torch
+from streamlit.delta_generator import DeltaGenerator
 
 from app import detectors
 from app.components.photo_pair import ClickableBox, Outline, PhotoPanel, photo_pair
@@ -29,9 +32,8 @@ TITLES: dict[Head, str] = {"regression": "Regression", "obcn": "OBCN"}
 BARE = {"displayModeBar": False}
 
 HISTOGRAMS_SAY = (
-    "One tall bar: OBCN is sure. Several bars: it hesitates; expectation averages them where argmax picks one. "
-    "A hatched bar at an end: the true side may lie further out than the bins reach. "
-    "Each lower histogram enlarges the shaded window of the one above it."
+    "One tall bar: OBCN is sure. A wide hill: it is not, and its mean and peak part. Hatched ends: further out than "
+    "the bins reach. The lower row enlarges the shaded window of the upper one."
 )
 REFINEMENT_SAY = "How OBCN got there: stage 1 moves the candidate, the later stages correct it by a hair."
 VERDICTS_SAY = "Who is closest: compare where each answer puts the four sides of this object."
@@ -59,6 +61,8 @@ def main() -> None:
         if photo is None:
             st.info("Drop a photo into the side panel to begin.", icon=":material/add_photo_alternate:")
             return
+        if failure := st.session_state.pop("failure", None):
+            raise UserError(failure)
         _compare(photo, settings, cards)
     except UserError as error:
         st.error(str(error), icon=":material/error:")
@@ -67,11 +71,7 @@ def main() -> None:
 def _compare(photo: Photo, settings: Settings, cards: dict[Head, Card]) -> None:
     palette = DARK if st.context.theme.type == "dark" else LIGHT
     if any(detectors.stored_scores(photo, head, settings.device) is None for head in HEADS):
-        # The photo stands there at once and the boxes join it: same widget, same place, so nothing jumps.
-        _draw_pair(photo, _busy_panels(settings), [], None, palette)
-        for head in HEADS:
-            detectors.scores(photo, head, settings.device)
-        st.rerun()
+        _look(photo, settings, palette)
     found = {head: _detect(photo, head, settings, cards[head]) for head in HEADS}
     objects = find_objects(found["regression"], found["obcn"], settings.score, photo.truth)
     chosen = _remembered(photo, objects)
@@ -80,6 +80,20 @@ def _compare(photo: Photo, settings: Settings, cards: dict[Head, Card]) -> None:
         _explain_nothing(found, settings, cards["obcn"])
     else:
         _show_object(photo, found, objects, chosen, settings, palette, cards)
+
+
+def _look(photo: Photo, settings: Settings, palette: Palette) -> NoReturn:
+    """Run both networks, then the page again.
+
+    The photo stands there at once and the boxes join it: same widget, same place, so nothing jumps.
+    """
+    _draw_pair(photo, _busy_panels(settings), [], None, palette)
+    try:
+        for head in HEADS:
+            detectors.scores(photo, head, settings.device)
+    except UserError as error:
+        st.session_state["failure"] = str(error)  # told by the next run, where nobody is looking any more
+    st.rerun()
 
 
 def _detect(photo: Photo, head: Head, settings: Settings, card: Card) -> PhotoDetections:
@@ -117,9 +131,10 @@ def _panels(
         truth = [Outline("truth", f"truth: {name}", box) for name, box in named]
     left, right = (_clickable(found[head], head, objects) for head in HEADS)
     other_rule: list[Outline] = []
-    if chosen is not None and objects[chosen].reported_by("obcn"):
+    row = objects[chosen].rows["obcn"] if chosen is not None and objects[chosen].reported_by("obcn") else None
+    if row is not None:
         other: DecodeRule = "argmax" if settings.rule == "expectation" else "expectation"
-        box = found["obcn"].boxes_by(other)[objects[chosen].rows["obcn"]]
+        box = belief_of(found["obcn"], row, {}).by_rule[other]
         other_rule = [Outline(other, f"OBCN, {other}", box.tolist())]
     return [
         PhotoPanel("regression", "Regression", "", "regression", _count(left), left, truth),
@@ -243,7 +258,7 @@ def _show_belief(photo: Photo, belief: Belief, settings: Settings, palette: Pale
     histograms = [coordinate_histograms(belief, name, palette) for name in COORDINATES]
     for name, column, figure in zip(COORDINATES, st.columns(4), histograms, strict=True):
         alt = f"Distribution of {COORDINATE_NAMES[name]} over the bins of each stage"
-        column.plotly_chart(figure, theme=None, key=f"histogram-{name}", config=BARE, alt=alt)
+        _draw(column, figure, alt)
     refinement = refinement_figure(photo.image, belief, palette)
     verdicts = verdicts_figure(photo.image, belief, palette)
     left, right = st.columns(2)
@@ -253,13 +268,19 @@ def _show_belief(photo: Photo, belief: Belief, settings: Settings, palette: Pale
     ):
         column.subheader(title, anchor=False)
         column.caption(sentence)
-        column.plotly_chart(figure, theme=None, key=title, config=BARE, alt=title)
+        _draw(column, figure, title)
     st.subheader("All boxes in numbers", anchor=False)
     st.caption("In pixels of the photo. ± is the standard deviation of stage 1's distribution: how unsure OBCN is.")
     table = numbers_table(belief, palette)
     st.html(table)
     sections = [(HISTOGRAMS_SAY, histograms), (REFINEMENT_SAY, [refinement]), (VERDICTS_SAY, [verdicts])]
     return lambda: figures_html(f"{photo.name}: {item.name}", line_key(palette, roles), table, sections)
+
+
+def _draw(column: DeltaGenerator, figure: go.Figure, alt: str) -> None:
+    # Streamlit builds a chart anew whenever its figure changes; a box of its height keeps the place open meanwhile.
+    place = column.container(height=figure.layout.height, border=False)
+    place.plotly_chart(figure, theme=None, key=alt, config=BARE, alt=alt)
 
 
 def _belief(photo: Photo, found: Found, item: FoundObject) -> Belief | None:
@@ -289,7 +310,7 @@ def _facts(
     if len(boxes) == len(HEADS):
         cards.append(("Both boxes", [(f"{box_iou(*boxes.values()):.2f}", "IoU with each other")]))
     if belief is not None:
-        spreads: list[tuple[str, str]] = [(f"{belief.spread_pixels(name, 0):.1f}", name) for name in COORDINATES]
+        spreads: list[tuple[str, str]] = [(f"{belief.spread_pixels(name, 0):.3g}", name) for name in COORDINATES]
         cards.append(("OBCN's spread, in pixels", spreads))
     return cards
 

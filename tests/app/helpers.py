@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from app.objects import FLOOR
 from obcn.checkpoints import Card, Training
 from obcn.config import load_config
 from obcn.explain import PhotoDetections, ScoredPhoto, select
@@ -47,8 +48,8 @@ def scored(boxes: Sequence[Sequence[float]], names: Sequence[str], scores: Seque
 def detections(
     boxes: Sequence[Sequence[float]], names: Sequence[str], scores: Sequence[float], codec: OffsetCodec = BINS
 ) -> PhotoDetections:
-    """Those boxes as detections, down to a score of 0.02."""
-    thresholds = DetectionThresholds(score=0.02, nms_iou=0.5, per_image=300)
+    """Those boxes as detections, down to the floor."""
+    thresholds = DetectionThresholds(score=FLOOR, nms_iou=0.5, per_image=300)
     return select(scored(boxes, names, scores, codec), codec, thresholds)
 
 

@@ -219,3 +219,17 @@ def test_without_samples_the_page_asks_for_a_photo(page, monkeypatch, tmp_path) 
     app.run()
     assert not app.exception
     assert "Drop a photo" in app.info[0].value
+
+
+def test_a_checkpoint_that_cannot_be_loaded_ends_the_looking(page, monkeypatch) -> None:
+    app = page(BOTH)
+
+    def fail(photo, head, device):
+        raise UserError(f"{head}.safetensors is not a safetensors checkpoint")
+
+    monkeypatch.setattr(detectors, "stored_scores", lambda photo, head, device: None)
+    monkeypatch.setattr(detectors, "scores", fail)
+    app.run()
+    assert not app.exception
+    assert [error.value for error in app.error] == ["regression.safetensors is not a safetensors checkpoint"]
+    assert "obcn_photo_pair" not in [element.proto.component_name for element in app.get("bidi_component")]

@@ -1,0 +1,84 @@
+"""How long visitors of the Compare page wait, server side: ``python -m benchmarks.compare_latency``.
+
+Runs the page's own script on the shipped checkpoints, with Streamlit's test runner in place of a browser: from an
+upload to both detectors' boxes and figures, and from a moved control to the page redrawn. The aims are 2 s and 0.3 s
+on two CPU cores.
+"""
+
+import io
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import ImageEnhance, ImageOps
+from streamlit.testing.v1 import AppTest
+
+from app.photos import sample_paths
+from obcn.data import read_photo
+
+MAIN = Path(__file__).parents[1] / "app" / "main.py"
+SIZE = (500, 375)
+ROUNDS = 7
+
+
+def main() -> None:
+    """Measure and print."""
+    app = AppTest.from_file(str(MAIN), default_timeout=120)
+    started = time.perf_counter()
+    _run(app)
+    first = time.perf_counter() - started
+    print(
+        f"{SIZE[0]}x{SIZE[1]} px, CPU, {torch.get_num_threads()} torch threads on {os.cpu_count()} cores, "
+        f"load average {os.getloadavg()[0]:.1f}; seconds: median (slowest) of {ROUNDS}"
+    )
+    print(f"{'first visit, checkpoints loaded':<36} {first:.2f}")
+    for what, changes in (
+        ("upload to both detectors' results", [_upload(app, photo) for photo in _photos()]),
+        ("score threshold moved", [_move_score(app, 0.3 + 0.05 * k) for k in range(ROUNDS)]),
+        ("decode rule switched", [_switch_rule(app, ("argmax", "expectation")[k % 2]) for k in range(ROUNDS)]),
+    ):
+        seconds = [_timed(app, change) for change in changes]
+        print(f"{what:<36} {statistics.median(seconds):.2f} ({max(seconds):.2f})")
+
+
+def _timed(app: AppTest, change: Callable[[], object]) -> float:
+    change()
+    started = time.perf_counter()
+    _run(app)
+    return time.perf_counter() - started
+
+
+def _run(app: AppTest) -> None:
+    app.run()
+    if app.exception or app.error or not app.get("bidi_component"):
+        raise SystemExit("the page did not draw: " + "; ".join(item.value for item in (*app.exception, *app.error)))
+
+
+def _upload(app: AppTest, photo: bytes) -> Callable[[], object]:
+    return lambda: app.file_uploader(key="upload").set_value(("photo.jpg", photo, "image/jpeg"))
+
+
+def _move_score(app: AppTest, score: float) -> Callable[[], object]:
+    return lambda: app.slider(key="score").set_value(score)
+
+
+def _switch_rule(app: AppTest, rule: str) -> Callable[[], object]:
+    return lambda: app.radio(key="rule").set_value(rule)
+
+
+def _photos() -> list[bytes]:
+    """Photos that no cache has seen: one sample, each time a little darker."""
+    photo = ImageOps.fit(read_photo(sample_paths()[0]), SIZE)
+    files = []
+    for number in range(ROUNDS):
+        buffer = io.BytesIO()
+        ImageEnhance.Brightness(photo).enhance(1 - 0.02 * number).save(buffer, "JPEG", quality=90)
+        files.append(buffer.getvalue())
+    return files
+
+
+if __name__ == "__main__":
+    main()
