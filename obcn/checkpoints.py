@@ -4,12 +4,12 @@ No pickle is read or written.
 """
 
 import json
+import math
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -40,13 +40,19 @@ class Training(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """Figures in percent, and the command that measured them."""
+    """Figures in percent, and the command that measured them. Figures of no object at all (NaN) are left out."""
 
     model_config = ConfigDict(extra="forbid")
     command: str
     data: str
     images: int
     metrics: dict[str, float]
+
+    @field_validator("metrics")
+    @classmethod
+    def _drop_nan(cls, metrics: dict[str, float]) -> dict[str, float]:
+        """JSON knows no NaN."""
+        return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
 class Card(BaseModel):
@@ -83,11 +89,12 @@ def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, C
         UserError: no such checkpoint, no card beside it, or not one that this package wrote.
     """
     path = find_checkpoint(name_or_path)
+    weights = read_weights(path)
     card = read_card(path)
-    detector = build_detector(card.config, card.classes)
     try:
-        detector.load_state_dict(read_weights(path))
-    except RuntimeError as error:
+        detector = build_detector(card.config, card.classes)
+        detector.load_state_dict(weights)
+    except (RuntimeError, ValueError) as error:
         raise UserError(f"{path} does not fit the model that {card_path(path).name} describes") from error
     return detector.to(device).eval(), card
 
@@ -110,7 +117,7 @@ def initialise_from(detector: Detector, name_or_path: str) -> int:
         How many tensors were copied.
 
     Raises:
-        UserError: not a checkpoint, or nothing in it fits.
+        UserError: not a checkpoint, or one with another backbone.
     """
     path = find_checkpoint(name_or_path)
     own = detector.state_dict()
@@ -119,7 +126,8 @@ def initialise_from(detector: Detector, name_or_path: str) -> int:
         for name, value in read_weights(path).items()
         if name in own and own[name].shape == value.shape and "offset_outputs" not in name
     }
-    if not any(name.startswith("backbone.") for name in fitting):
+    # Pyramids of different trunks may agree in shape: only the backbone proper tells.
+    if any(name not in fitting for name in own if name.startswith("backbone.backbone.")):
         raise UserError(f"{path} has another trunk than this config: nothing to start from")
     detector.load_state_dict(fitting, strict=False)
     return len(fitting)
@@ -132,7 +140,7 @@ def find_checkpoint(name_or_path: str) -> Path:
         UserError: there is none.
     """
     path = Path(name_or_path)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not path.is_file():
         path = SHIPPED_CHECKPOINTS / f"{name_or_path}.safetensors"
     if not path.is_file():
         shipped = ", ".join(shipped_names()) or "none"
@@ -175,10 +183,14 @@ def write_card_file(checkpoint: Path, card: Card) -> None:
 
 def current_commit() -> str:
     """The repository's commit, with ``-dirty`` where the tree has changes; ``unknown`` outside a repository."""
+    root = SHIPPED_CHECKPOINTS.parent
+    if not (root / ".git").exists():
+        # Installed elsewhere: a repository further up would be somebody else's.
+        return "unknown"
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=SHIPPED_CHECKPOINTS.parent,
+            cwd=root,
             capture_output=True,
             text=True,
             check=True,
@@ -196,6 +208,3 @@ def now() -> str:
 def _stored(value: Tensor) -> Tensor:
     value = value.detach().cpu().contiguous()
     return value.half() if value.is_floating_point() and value.dim() >= 2 else value.clone()
-
-
-torch_version = torch.__version__
