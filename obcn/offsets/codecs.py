@@ -201,7 +201,8 @@ class BinCodec:
         for k, bins in enumerate(self.stages):
             labels = bins.encode(residual)
             total = total + bin_cross_entropy(scores[:, k], labels).sum()
-            residual = residual - self._residual_origin(bins, scores[:, k].detach(), labels)
+            # Scores that are not finite have made the loss so already; they are no fault of the targets.
+            residual = (residual - self._residual_origin(bins, scores[:, k].detach(), labels)).nan_to_num()
         return total
 
     def decode(self, outputs: Tensor) -> Tensor:
