@@ -5,6 +5,8 @@ import json
 import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,16 @@ from torch.optim import SGD
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from obcn.checkpoints import Card, Evaluation, Training, current_commit, initialise_from, now, save_checkpoint
+from obcn.checkpoints import (
+    Card,
+    Evaluation,
+    Training,
+    current_commit,
+    initialise_from,
+    now,
+    read_card,
+    save_checkpoint,
+)
 from obcn.config import DetectorConfig, ScheduleConfig
 from obcn.data import Annotations, TrainingSet, batches_of_epoch, collate
 from obcn.engine.evaluate import evaluate
@@ -75,7 +86,8 @@ class _Run:
         self, config: DetectorConfig, train_set: Annotations, val_set: Annotations, options: TrainingOptions
     ) -> None:
         if train_set.classes != val_set.classes:
-            raise UserError(f"training classes {train_set.classes} are not validation classes {val_set.classes}")
+            training, validation = ", ".join(train_set.classes), ", ".join(val_set.classes)
+            raise UserError(f"the training classes ({training}) are not the validation classes ({validation})")
         self.config, self.options = config, options
         self.train_set, self.val_set = train_set, val_set
         self.epochs = options.epochs or config.schedule.epochs
@@ -91,7 +103,9 @@ class _Run:
     def execute(self) -> Card:
         loader = self._loader()
         display = TrainingDisplay(self.total_steps, self.steps_per_epoch, self.progress.step)
-        with display, SummaryWriter(str(self.options.output)) as curves:
+        # Steps that a killed run logged after its last state come again: TensorBoard shall show them once.
+        curves = SummaryWriter(str(self.options.output), purge_step=self.progress.step + 1)
+        with display, curves, _plain_user_errors():
             self.detector.train()
             before = time.monotonic() - self.progress.seconds
             for photos, targets in loader:
@@ -104,7 +118,7 @@ class _Run:
                     self._end_epoch(curves, display)
                 elif self.progress.step % self.options.save_every == 0:
                     self._save_state()
-        return self._card(None)
+        return read_card(self.options.output / "last.safetensors")
 
     def _start_or_resume(self) -> Progress:
         state = self.options.output / STATE_FILE
@@ -112,7 +126,13 @@ class _Run:
             return load_state(state, self.detector, self.optimizer, self._fingerprint())
         if state.is_file():
             raise UserError(f"{self.options.output} holds a run; give --resume to go on, or another --output")
-        self.options.output.mkdir(parents=True, exist_ok=True)
+        # A folder without a state is a run that was stopped before its first one: it starts again.
+        if self.options.resume and not self.options.output.is_dir():
+            raise UserError(f"{self.options.output}: no such run to resume")
+        try:
+            self.options.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make the folder {self.options.output}: {error.strerror}") from error
         return Progress()
 
     def _fingerprint(self) -> str:
@@ -154,13 +174,14 @@ class _Run:
         total = sum(loss for loss in losses.values() if loss.requires_grad)
         if not torch.isfinite(total):
             raise UserError(
-                f"the loss is {float(total)} at step {self.progress.step}; lower schedule.lr in the config and --resume"
+                f"the loss is {total.item()} at step {self.progress.step}; "
+                "lower schedule.lr in the config and start again with another --output"
             )
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], schedule.clip_norm)
         self.optimizer.step()
-        return {"loss": float(total), **{name: float(loss) for name, loss in losses.items()}}
+        return {"loss": total.item(), **{name: loss.item() for name, loss in losses.items()}}
 
     def _log(self, curves: SummaryWriter, losses: dict[str, float]) -> None:
         if self.progress.step % 20 == 0:
@@ -175,19 +196,31 @@ class _Run:
         if epoch % self.options.validate_every == 0 or epoch == self.epochs:
             metrics = self._validate(display)
             card = self._card(metrics)
-            for name, value in metrics.items():
+            for name, value in card.evaluation.metrics.items():
                 curves.add_scalar(f"val/{name.replace(':', '/')}", value, self.progress.step)
-            with (output / "metrics.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"epoch": epoch, "minutes": card.training.minutes, **metrics}) + "\n")
+            self._write_metrics(epoch, card)
             if metrics["AP"] > self.progress.best_ap:
                 self.progress.best_ap = metrics["AP"]
                 save_checkpoint(output / "best.safetensors", self.detector, card)
         save_checkpoint(output / "last.safetensors", self.detector, card)
         self._save_state()
 
+    def _write_metrics(self, epoch: int, card: Card) -> None:
+        path = self.options.output / "metrics.jsonl"
+        line = json.dumps({"epoch": epoch, "minutes": card.training.minutes, **card.evaluation.metrics})
+        # A run killed between this line and its next state validates the same epoch again.
+        earlier = [old for old in _lines(path) if json.loads(old)["epoch"] < epoch]
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join(f"{text}\n" for text in [*earlier, line]), encoding="utf-8")
+        temporary.replace(path)
+
     def _validate(self, display: TrainingDisplay) -> dict[str, float]:
         advance = display.validation(len(self.val_set))
+        transform = self.detector.transform
+        # As `obcn eval` will see the checkpoint.
+        transform.min_size = (self.config.input.min_size,)
         metrics = evaluate(self.detector, self.val_set, advance)
+        transform.min_size = self.config.input.train_min_sizes
         display.end_validation(metrics)
         self.detector.train()
         return metrics
@@ -223,6 +256,20 @@ class _Run:
             training=training,
             evaluation=measured,
         )
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
+@contextmanager
+def _plain_user_errors() -> Iterator[None]:
+    """A data loader's worker sends an error as a whole traceback; its last line is the message."""
+    try:
+        yield
+    except UserError as error:
+        name = f"{UserError.__module__}.{UserError.__name__}: "
+        raise UserError(str(error).splitlines()[-1].removeprefix(name)) from error
 
 
 def learning_rate(schedule: ScheduleConfig, step: int, total_steps: int, steps_per_epoch: int) -> float:

@@ -1,0 +1,250 @@
+"""What a training run writes, refuses, leaves alone and changes."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import obcn.engine.train as engine
+from obcn.checkpoints import Card, load_checkpoint, read_card
+from obcn.config import DetectorConfig, ScheduleConfig
+from obcn.data import Annotations
+from obcn.data.coco import read_coco
+from obcn.engine.train import TrainingOptions, learning_rate, train
+from obcn.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory) -> TrainingOptions:
+    return TrainingOptions(tmp_path_factory.mktemp("runs") / "finished", "tiny", epochs=4, validate_every=3)
+
+
+@pytest.fixture(scope="module")
+def finished(folder: Path, config: DetectorConfig, options: TrainingOptions) -> Card:
+    """24 steps; validated after epochs 3 and 4."""
+    return train(config, read_coco(folder, folder / "train.json"), read_coco(folder, folder / "val.json"), options)
+
+
+def with_changes(config: DetectorConfig, part: str, **changes: object) -> DetectorConfig:
+    return config.model_copy(update={part: getattr(config, part).model_copy(update=changes)})
+
+
+def scalars(output: Path) -> dict[str, list[int]]:
+    """TensorBoard's curves: name to the steps that have a point."""
+    curves = EventAccumulator(str(output)).Reload()
+    return {name: [point.step for point in curves.Scalars(name)] for name in curves.Tags()["scalars"]}
+
+
+class TestOutput:
+    def test_card_says_how_it_was_trained(self, finished, config):
+        assert finished.name == "tiny"
+        assert finished.classes == ("red", "blue")
+        assert finished.config == config
+        training = finished.training
+        assert (training.data, training.train_images, training.epochs, training.seed) == ("tiny", 12, 4, 0)
+        assert training.device == "cpu"
+        assert training.torch == torch.__version__
+        assert training.started_from is None
+        assert not training.frozen_trunk
+        assert finished.evaluation.images == 3
+        assert finished.evaluation.data == "tiny (val)"
+
+    def test_last_and_best_load_and_carry_their_cards(self, finished, options):
+        detector, card = load_checkpoint(str(options.output / "last.safetensors"))
+        assert card == finished
+        assert detector.classes == ("red", "blue")
+        best = read_card(options.output / "best.safetensors")
+        aps = [line["AP"] for line in self.lines(options.output)]
+        assert best.evaluation.metrics["AP"] == max(aps)
+        assert best.training.epochs == (3, 4)[aps.index(max(aps))]
+
+    def test_metrics_file_has_a_line_per_validation(self, finished, options):
+        lines = self.lines(options.output)
+        assert [line["epoch"] for line in lines] == [3, 4]
+        measured = {name: value for name, value in lines[1].items() if name not in ("epoch", "minutes")}
+        assert measured == finished.evaluation.metrics
+        assert {"AP", "AP50", "AP:red", "AP:blue"} <= measured.keys()
+        # The photos hold no large object: JSON has no word for its figure.
+        assert "APl" not in measured
+
+    def test_curves(self, finished, options):
+        steps = scalars(options.output)
+        assert steps["val/AP"] == steps["val/AP/red"] == [18, 24]
+        for name in ("loss", "loss_classifier", "loss_box", "loss_objectness", "loss_rpn_box_reg", "lr"):
+            assert steps[f"train/{name}"] == [20]
+
+    def test_no_half_written_file_is_left(self, finished, options):
+        assert not list(options.output.glob("*.tmp"))
+
+    @staticmethod
+    def lines(output: Path) -> list[dict]:
+        return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+
+
+class TestRefusals:
+    def test_output_that_holds_a_run(self, finished, config, train_set, val_set, options):
+        with pytest.raises(UserError, match="finished holds a run; give --resume"):
+            train(config, train_set, val_set, options)
+
+    @pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 5}, {"freeze_trunk": True}])
+    def test_resume_with_other_options(self, finished, config, train_set, val_set, options, change):
+        with pytest.raises(UserError, match="belongs to a run with another config, data, seed or start"):
+            train(config, train_set, val_set, dataclasses.replace(options, resume=True, **change))
+
+    def test_resume_with_another_config(self, finished, config, train_set, val_set, options):
+        other = with_changes(config, "schedule", lr=0.03)
+        with pytest.raises(UserError, match="belongs to a run with another config"):
+            train(other, train_set, val_set, dataclasses.replace(options, resume=True))
+
+    def test_resume_with_other_data(self, finished, config, val_set, options):
+        with pytest.raises(UserError, match="belongs to a run with another config, data"):
+            train(config, val_set, val_set, dataclasses.replace(options, resume=True))
+
+    def test_resume_of_nothing(self, config, train_set, val_set, tmp_path):
+        with pytest.raises(UserError, match="nowhere: no such run to resume"):
+            train(config, train_set, val_set, TrainingOptions(tmp_path / "nowhere", "tiny", resume=True))
+        assert not (tmp_path / "nowhere").exists()
+
+    def test_damaged_state(self, config, train_set, val_set, tmp_path):
+        (tmp_path / "state.safetensors").write_bytes(b"no state")
+        with pytest.raises(UserError, match=r"state\.safetensors is not a training state"):
+            train(config, train_set, val_set, TrainingOptions(tmp_path, "tiny", resume=True))
+
+    def test_output_that_is_a_file(self, config, train_set, val_set, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UserError, match="cannot make the folder"):
+            train(config, train_set, val_set, TrainingOptions(tmp_path / "file", "tiny"))
+
+    def test_classes_that_differ(self, config, train_set, val_set, tmp_path):
+        categories = [{"id": 1, "name": "red"}, {"id": 2, "name": "green"}]
+        other = Annotations(val_set.folder, val_set.coco | {"categories": categories})
+        with pytest.raises(UserError, match=r"training classes \(red, blue\) are not .*\(red, green\)"):
+            train(config, train_set, other, TrainingOptions(tmp_path, "tiny"))
+
+    def test_damaged_photo_is_one_line_from_the_loaders_process_too(self, config, train_set, val_set, tmp_path):
+        good = train_set.folder
+        images = [image | {"file_name": str(good / image["file_name"])} for image in train_set.images]
+        images[5]["file_name"] = "cut.png"
+        (tmp_path / "cut.png").write_bytes((good / "train6.png").read_bytes()[:90])
+        damaged = Annotations(tmp_path, train_set.coco | {"images": images})
+        with pytest.raises(UserError, match=r"^\S*cut\.png is damaged or cut short") as caught:
+            train(config, damaged, val_set, TrainingOptions(tmp_path / "run", "tiny"))
+        assert "\n" not in str(caught.value)
+
+    def test_loss_that_is_not_finite(self, config, train_set, val_set, tmp_path):
+        wild = with_changes(config, "schedule", lr=1e12, warmup_steps=0)
+        with pytest.raises(UserError, match=r"the loss is (nan|inf) at step \d+; lower schedule\.lr"):
+            train(wild, train_set, val_set, TrainingOptions(tmp_path / "run", "tiny"))
+
+
+def test_resuming_a_finished_run_changes_nothing(finished, config, train_set, val_set, options):
+    before = {path.name: path.read_bytes() for path in options.output.glob("*.safetensors")}
+    assert train(config, train_set, val_set, dataclasses.replace(options, resume=True)) == finished
+    assert before == {path.name: path.read_bytes() for path in options.output.glob("*.safetensors")}
+
+
+def test_stop_between_figures_and_state_repeats_no_line_and_no_point(config, train_set, val_set, tmp_path, monkeypatch):
+    """The worst moment: an epoch is validated and written down, and the run dies before its state is."""
+    save = engine.save_state
+
+    def die_at_the_second_epoch(path, model, optimizer, progress, fingerprint):
+        if progress.step == 12:
+            raise KeyboardInterrupt
+        save(path, model, optimizer, progress, fingerprint)
+
+    options = TrainingOptions(tmp_path, "tiny")
+    monkeypatch.setattr(engine, "save_state", die_at_the_second_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, train_set, val_set, options)
+    assert [line["epoch"] for line in TestOutput.lines(tmp_path)] == [1, 2]
+    monkeypatch.setattr(engine, "save_state", save)
+    train(config, train_set, val_set, dataclasses.replace(options, resume=True))
+    assert [line["epoch"] for line in TestOutput.lines(tmp_path)] == [1, 2, 3]
+    assert scalars(tmp_path)["val/AP"] == [6, 12, 18]
+
+
+def test_frozen_trunk_stays_as_it_is_and_the_box_head_learns(finished, config, train_set, val_set, options, tmp_path):
+    start = options.output / "last.safetensors"
+    frozen = TrainingOptions(tmp_path, "tiny", epochs=1, init=str(start), freeze_trunk=True)
+    card = train(config, train_set, val_set, frozen)
+    assert card.training.frozen_trunk
+    assert card.training.started_from == str(start)
+    before, after = load_file(start), load_file(tmp_path / "last.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("roi_heads.box_head.") for name in changed)
+    assert changed >= {name for name in before if name.startswith("roi_heads.") and name.endswith("weight")}
+
+
+def test_run_with_the_trunk_free_changes_it_but_not_its_first_stages(finished, config, options, train_set, val_set):
+    detector, _ = load_checkpoint(str(options.output / "last.safetensors"))
+    imagenet = engine.build_detector(config, ("red", "blue"), pretrained=True)
+    trained, start = detector.state_dict(), imagenet.state_dict()
+    changed = {name for name in start if not torch.allclose(start[name], trained[name], rtol=2e-3, atol=1e-5)}
+    assert any(name.startswith("backbone.backbone.blocks.5") for name in changed)
+    assert any(name.startswith("backbone.pyramid") for name in changed)
+    assert any(name.startswith("rpn.") for name in changed)
+    fixed = ("backbone.backbone.conv_stem", "backbone.backbone.blocks.0", "backbone.backbone.blocks.1")
+    assert not [name for name in changed if name.startswith(fixed) or ".bn" in name]
+
+
+def test_validation_sees_photos_at_the_size_that_inference_uses(config, train_set, val_set, tmp_path, monkeypatch):
+    sizes = []
+
+    def record(detector, annotations, on_photo):
+        sizes.append(tuple(detector.transform.min_size))
+        return {"AP": 1.0, "AP50": 1.0, "AP70": 1.0, "AP80": 1.0, "AP90": 1.0}
+
+    monkeypatch.setattr(engine, "evaluate", record)
+    mixed = with_changes(config, "input", train_min_sizes=(96, 64), min_size=80)
+    train(mixed, train_set, val_set, TrainingOptions(tmp_path, "tiny", epochs=2))
+    assert sizes == [(80,), (80,)]
+
+
+def test_four_photos_are_learnt(config, train_set, tmp_path, monkeypatch):
+    """Losses of candidates and classes fall, and the boxes are found. The box loss itself may rise: it is a sum over
+    the positives, and a better trunk proposes more of them."""
+    losses = []
+    monkeypatch.setattr(engine.TrainingDisplay, "advance", lambda _, step: losses.append(step))
+    boxes = [box for box in train_set.coco["annotations"] if box["image_id"] <= 4]
+    few = Annotations(train_set.folder, train_set.coco | {"images": train_set.images[:4], "annotations": boxes})
+    card = train(config, few, few, TrainingOptions(tmp_path, "tiny", epochs=20, validate_every=20))
+    assert len(losses) == 40
+    for name in ("loss_objectness", "loss_classifier"):
+        first, last = (sum(step[name] for step in part) for part in (losses[:8], losses[-8:]))
+        assert last < 0.8 * first, name
+    assert card.evaluation.metrics["AP50"] > 40
+
+
+class TestLearningRate:
+    def test_warm_up_is_linear(self):
+        schedule = ScheduleConfig(lr=0.1, warmup_steps=4, milestones=())
+        rates = [learning_rate(schedule, step, 100, 10) for step in range(6)]
+        assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+
+    def test_no_warm_up(self):
+        assert learning_rate(ScheduleConfig(lr=0.1, warmup_steps=0), 0, 100, 10) == 0.1
+
+    def test_steps_drop_tenfold_after_their_epochs(self):
+        schedule = ScheduleConfig(lr=0.1, warmup_steps=0, milestones=(8, 11))
+        rates = [learning_rate(schedule, step, 120, 10) for step in (0, 79, 80, 109, 110, 119)]
+        assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+    def test_cosine_falls_from_the_rate_to_nearly_zero(self):
+        schedule = ScheduleConfig(lr=0.1, warmup_steps=0, shape="cosine")
+        rates = [learning_rate(schedule, step, 100, 10) for step in range(100)]
+        assert rates[0] == 0.1
+        assert rates[25] == pytest.approx(0.05 * (1 + math.sqrt(0.5)))
+        assert rates[50] == pytest.approx(0.05)
+        assert 0 < rates[99] < 1e-4
+        assert rates == sorted(rates, reverse=True)
+
+    def test_cosine_warms_up_too(self):
+        schedule = ScheduleConfig(lr=0.1, warmup_steps=10, shape="cosine")
+        assert learning_rate(schedule, 0, 1000, 10) == pytest.approx(0.01)
+        assert learning_rate(schedule, 4, 1000, 10) == pytest.approx(0.05, rel=1e-3)
