@@ -1,0 +1,170 @@
+"""The ``obcn`` command as a user runs it: a real process, real files in, real files out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SAMPLES = Path(__file__).resolve().parents[1] / "app" / "samples"
+
+
+def obcn(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "obcn.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def assert_one_line_error(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("obcn: ")
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def small_coco(tmp_path: Path) -> tuple[Path, Path]:
+    """Two of the app's samples with their truth, as a COCO folder and file of their own."""
+    truth = json.loads((SAMPLES / "truth.json").read_text())
+    images = truth["images"][:2]
+    kept = {image["id"] for image in images}
+    truth |= {"images": images, "annotations": [box for box in truth["annotations"] if box["image_id"] in kept]}
+    annotations = tmp_path / "truth.json"
+    annotations.write_text(json.dumps(truth))
+    return SAMPLES, annotations
+
+
+@pytest.fixture
+def small_voc(tmp_path: Path, small_coco: tuple[Path, Path]) -> Path:
+    """The same two samples as a VOC folder."""
+    truth = json.loads(small_coco[1].read_text())
+    names = {category["id"]: category["name"] for category in truth["categories"]}
+    root = tmp_path / "voc"
+    for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (root / folder).mkdir(parents=True)
+    for image in truth["images"]:
+        objects = ""
+        for box in truth["annotations"]:
+            if box["image_id"] == image["id"]:
+                x, y, width, height = box["bbox"]
+                objects += (
+                    f"<object><name>{names[box['category_id']]}</name><difficult>0</difficult><bndbox>"
+                    f"<xmin>{x + 1}</xmin><ymin>{y + 1}</ymin><xmax>{x + width}</xmax><ymax>{y + height}</ymax>"
+                    "</bndbox></object>"
+                )
+        size = f"<size><width>{image['width']}</width><height>{image['height']}</height></size>"
+        text = f"<annotation><filename>{image['file_name']}</filename>{size}{objects}</annotation>"
+        stem = Path(image["file_name"]).stem
+        (root / "Annotations" / f"{stem}.xml").write_text(text)
+        (root / "JPEGImages" / image["file_name"]).write_bytes((SAMPLES / image["file_name"]).read_bytes())
+    listing = "\n".join(Path(image["file_name"]).stem for image in truth["images"])
+    (root / "ImageSets" / "Main" / "val.txt").write_text(listing + "\n")
+    return root
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "predict"])
+def test_help_shows_an_example(command: str) -> None:
+    result = obcn(command, "--help")
+    assert result.returncode == 0
+    assert f"Example: obcn {command}" in result.stdout
+
+
+def test_predict_finds_the_cat_and_draws_it(tmp_path: Path) -> None:
+    photo = SAMPLES / "kitten.jpg"
+    result = obcn("predict", photo, "--model", "obcn", "--json", tmp_path / "rows.json", "--save", tmp_path / "drawn")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert rows[0]["category"] == "cat"
+    assert rows[0]["category_id"] == 2
+    assert rows[0]["file_name"] == "kitten.jpg"
+    assert rows[0]["score"] >= 0.5
+    drawn = np.asarray(Image.open(tmp_path / "drawn" / "kitten.png"))
+    original = np.asarray(Image.open(photo).convert("RGB"))
+    assert drawn.shape == original.shape
+    assert (drawn != original).any()
+
+
+def test_predict_decodes_as_asked(tmp_path: Path) -> None:
+    boxes = {}
+    for decode in ("argmax", "expectation"):
+        file = tmp_path / f"{decode}.json"
+        assert obcn("predict", SAMPLES / "kitten.jpg", "--decode", decode, "--json", file).returncode == 0
+        boxes[decode] = json.loads(file.read_text())[0]["bbox"]
+    assert boxes["argmax"] != boxes["expectation"]
+
+
+def test_eval_of_coco_and_voc_agree(small_coco: tuple[Path, Path], small_voc: Path, tmp_path: Path) -> None:
+    images, annotations = small_coco
+    coco, voc = tmp_path / "coco.json", tmp_path / "out" / "voc.json"
+    by_coco = obcn("eval", "--model", "regression", "--images", images, "--annotations", annotations, "--json", coco)
+    assert by_coco.returncode == 0, by_coco.stderr
+    assert "AP50" in by_coco.stdout
+    by_voc = obcn("eval", "--model", "regression", "--voc", small_voc, "--json", voc)
+    assert by_voc.returncode == 0, by_voc.stderr
+    first, second = (json.loads(file.read_text())["metrics"] for file in (coco, voc))
+    assert {"AP", "AP50", "AP60", "AP70", "AP75", "AP80", "AP90", "APl"} <= set(first)
+    assert first == pytest.approx(second)
+    assert first["AP50"] > 0
+
+
+def test_models_lists_what_ships() -> None:
+    result = obcn("models")
+    assert result.returncode == 0
+    for name in ("regression", "obcn", "compact_obcn"):
+        assert name in result.stdout
+
+
+def test_predict_on_a_text_file(tmp_path: Path) -> None:
+    file = tmp_path / "notes.jpg"
+    file.write_text("no photo")
+    assert_one_line_error(obcn("predict", file), "notes.jpg", "not an image")
+
+
+def test_predict_with_an_unknown_model() -> None:
+    assert_one_line_error(obcn("predict", SAMPLES / "kitten.jpg", "--model", "yolo"), "yolo", "regression")
+
+
+def test_predict_with_a_pickle(tmp_path: Path) -> None:
+    import torch
+
+    file = tmp_path / "weights.safetensors"
+    torch.save({"weight": torch.ones(1)}, file)
+    file.with_suffix(".json").write_text((SAMPLES.parents[1] / "checkpoints" / "obcn.json").read_text())
+    assert_one_line_error(obcn("predict", SAMPLES / "kitten.jpg", "--model", file), "not a safetensors checkpoint")
+
+
+def test_more_stages_than_the_head_has() -> None:
+    result = obcn("predict", SAMPLES / "kitten.jpg", "--model", "obcn", "--stages", "5")
+    assert_one_line_error(result, "2 stage(s)")
+
+
+def test_eval_with_other_classes(small_coco: tuple[Path, Path]) -> None:
+    images, annotations = small_coco
+    content = json.loads(annotations.read_text())
+    content["categories"][0]["name"] = "zebra"
+    annotations.write_text(json.dumps(content))
+    result = obcn("eval", "--model", "obcn", "--images", images, "--annotations", annotations)
+    assert result.returncode == 2
+    assert "classes" in result.stderr
+    assert "zebra" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_eval_without_data() -> None:
+    assert_one_line_error(obcn("eval", "--model", "obcn"), "--annotations", "--voc")
+
+
+def test_train_with_an_unknown_key(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("name: mine\nlearning: 3\n")
+    result = obcn("train", config, "--data", tmp_path / "data.yaml", "--output", tmp_path / "run")
+    assert_one_line_error(result, "mine.yaml", "unknown key 'learning'")
+
+
+def test_train_without_a_data_file(tmp_path: Path) -> None:
+    result = obcn("train", "compact_obcn", "--data", tmp_path / "data.yaml", "--output", tmp_path / "run")
+    assert_one_line_error(result, "data.yaml")
