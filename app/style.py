@@ -73,7 +73,7 @@ DARK = Palette(
     grid="#2E3640",
     bar="#34536B",
     peak="#4F83A8",
-    halo="rgba(0,0,0,0.6)",
+    halo="rgba(255,255,255,0.75)",
     lines=_lines(expectation="#56B4E9", candidate="#9AA1A9"),
 )
 
@@ -83,10 +83,13 @@ PAGE_CSS = """
 <style>
 .stMainBlockContainer { padding-top: 3rem; padding-bottom: 3rem; max-width: 90rem; }
 @media (max-width: 40rem) { .stMainBlockContainer { padding-top: 4.5rem; } }
+.obcn-narrow { margin: 0; font-size: 0.9rem; opacity: 0.8; }
+@media (min-width: 40rem) { .stElementContainer:has(.obcn-narrow) { display: none; } }
 .obcn-key { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; font-size: 0.85rem; margin: 0 0 0.25rem; }
 .obcn-key span { display: inline-flex; align-items: center; gap: 0.4rem; white-space: nowrap; }
-.obcn-facts { display: flex; flex-wrap: wrap; gap: 0.5rem; }
-.obcn-facts > div { flex: 1 1 auto; padding: 0.35rem 0.7rem; border-radius: 0.5rem;
+.obcn-facts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 0.5rem; }
+@media (max-width: 64rem) { .obcn-facts { grid-template-columns: repeat(2, 1fr); } }
+.obcn-facts > div { min-height: 4.9rem; box-sizing: border-box; padding: 0.35rem 0.7rem; border-radius: 0.5rem;
   border: 1px solid color-mix(in srgb, currentColor 16%, transparent); }
 .obcn-facts p { margin: 0; font-size: 0.85rem; line-height: 1.35; }
 .obcn-facts .values { display: flex; flex-wrap: wrap; gap: 0 0.7rem; line-height: 1.45;

@@ -14,7 +14,7 @@ from app.figures.belief import Belief, box_iou
 from app.style import FONT, LIGHT, Line, Palette, Role
 
 # Screen pixels: the crop, and below it a legend of up to three rows. Both stay where they are, whatever they show.
-CROP_HEIGHT = 440
+CROP_HEIGHT = 420
 _LEGEND = 64
 _LONG_SIDE = 640
 
@@ -81,7 +81,7 @@ def boxes_on_crop(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LI
             "font": {"family": FONT, "size": 12, "color": palette.ink},
             "hoverlabel": {"font": {"family": FONT, "size": 12}},
             "xaxis": {**hidden, "range": [left, right]},
-            "yaxis": {**hidden, "range": [bottom, top], "scaleanchor": "x"},
+            "yaxis": {**hidden, "range": [bottom, top], "scaleanchor": "x", "constraintoward": "bottom"},
             "images": [
                 {
                     "source": _data_uri(photo.crop((left, top, right, bottom))),

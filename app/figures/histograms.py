@@ -50,7 +50,7 @@ def figure_height(num_stages: int) -> int:
 
 
 def coordinate_histograms(belief: Belief, coordinate: Coordinate, palette: Palette = LIGHT) -> go.Figure:
-    """Probability of each bin of one coordinate, in spatial order, tails hatched; each stage zooms into the one above.
+    """Probability of each bin of one coordinate, in spatial order, tails hollow; each stage zooms into the one above.
 
     The lower axis of a stage is the normalised offset from the candidate, the upper one the same in pixels.
     Marked are this distribution's argmax and expectation, and the belief's rivals (regression, truth); one that lies
@@ -170,7 +170,7 @@ def _bars(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palett
     rows = list(_bins(panel, coordinate))
     heights = [row[1] for row in rows]
     peak = heights.index(max(heights))
-    colours = [palette.peak if label == peak else palette.bar for label in range(len(rows))]
+    tails = [math.isinf(low) or math.isinf(high) for _, _, low, high in rows]
     x, _, y = _axis_names(panel)
     return {
         "type": "bar",
@@ -182,15 +182,10 @@ def _bars(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palett
         "yaxis": y,
         "opacity": _opacity(panel, belief),
         "marker": {
-            "color": colours,
-            "line": {"width": 0},
-            "pattern": {
-                "shape": ["/" if math.isinf(low) or math.isinf(high) else "" for _, _, low, high in rows],
-                "bgcolor": colours,
-                "fgcolor": palette.muted,
-                "size": 5,
-                "solidity": 0.25,
-            },
+            "color": [palette.peak if label == peak else palette.bar for label in range(len(rows))],
+            # Tails are hollow. (Plotly's hatching loses its fill when a figure is drawn again in another size.)
+            "line": {"width": [1.5 if tail else 0 for tail in tails], "color": palette.muted},
+            "opacity": [0.45 if tail else 1 for tail in tails],
         },
         "customdata": [_span(belief, coordinate, low, high) for _, _, low, high in rows],
         "hovertemplate": "%{customdata}<br>probability <b>%{y:.1%}</b><extra></extra>",
@@ -260,7 +255,7 @@ def _axes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palett
     offset_ticks = _round_ticks(*panel.inner, include_ends=panel.number == 0)
     first, last = (belief.pixels(coordinate, offset) for offset in panel.inner)
     pixel_ticks = _apart(
-        {belief.offset(coordinate, value): value for value in _round_ticks(first, last)},
+        {belief.offset(coordinate, value): value for value in _round_ticks(first, last, count=7)},
         (panel.right - panel.left) / 6,
     )
     shared = {

@@ -32,7 +32,7 @@ TITLES: dict[Head, str] = {"regression": "Regression", "obcn": "OBCN"}
 BARE = {"displayModeBar": False}
 
 HISTOGRAMS_SAY = (
-    "One tall bar: OBCN is sure. A wide hill: it is not, and its mean and peak part. Hatched ends: further out than "
+    "One tall bar: OBCN is sure. A wide hill: it is not, and its mean and peak part. Outlined ends: further out than "
     "the bins reach. The lower row enlarges the shaded window of the upper one."
 )
 REFINEMENT_SAY = "How OBCN got there: stage 1 moves the candidate, the later stages correct it by a hair."
@@ -46,6 +46,7 @@ def main() -> None:
         "Two detectors differ only in how they say *where a box goes*: **regression** gives one number per "
         "coordinate, **OBCN** a distribution. **Click a box** to see it."
     )
+    st.html('<p class="obcn-narrow">Photos and settings: » at the top.</p>')
     missing = detectors.missing_checkpoints()
     if missing:
         _explain_training(missing)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou as torchvision_iou
 
@@ -26,6 +26,7 @@ def test_offsets_in_pixels_are_a_shift_for_the_centre_and_a_growth_for_the_size(
     assert seen.pixels("h", -1.5) == pytest.approx(math.exp(-1.5 / 5) * height - height, rel=1e-5)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(coordinate=st.sampled_from(COORDINATES), offset=st.floats(-3, 3))
 def test_pixels_and_offsets_are_inverse(coordinate, offset) -> None:
     seen = belief()
@@ -70,6 +71,7 @@ corner = st.floats(0, 50)
 boxes = st.builds(lambda x, y, w, h: [x, y, x + w, y + h], corner, corner, st.floats(1, 50), st.floats(1, 50))
 
 
+@settings(deadline=None)
 @given(boxes, boxes)
 def test_iou_agrees_with_torchvision(one, other) -> None:
     one, other = torch.tensor(one), torch.tensor(other)
