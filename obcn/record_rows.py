@@ -10,9 +10,8 @@ from obcn.data.annotations import is_ignored
 from obcn.engine.evaluate import coco_rows
 from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, StageExplanation, decode_boxes, encode_boxes
 from obcn.offsets.boxes import MAX_LOG_SCALE
+from obcn.record_files import Columns
 from obcn.record_schema import CORNERS, each
-
-Columns = dict[str, np.ndarray]
 
 MATCH_IOU = 0.5
 
@@ -125,7 +124,7 @@ def _detections(
     for name, box in boxes.items():
         clipped = clip_boxes_to_image(box, (int(image["height"]), int(image["width"])))
         columns |= _split(name, clipped, CORNERS)
-        columns["iou" if name == "box" else f"iou_{name}"] = _paired_iou(clipped.numpy(), truth_boxes)
+        columns["iou" if name == "box" else f"iou_{name}"] = paired_iou(clipped.numpy(), truth_boxes)
     for k, stage in enumerate(explanation.stages, start=1):
         added = explanation.partial[k - 1] - stage.origin
         columns |= _stage_columns(f"stage{k}", stage, added, true_offsets - stage.origin, candidates)
@@ -229,7 +228,7 @@ def _corners(truths: list[dict | None]) -> np.ndarray:
     return boxes
 
 
-def _paired_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+def paired_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """(N,) IoU of each box with the one in the same row; NaN where that is NaN."""
     shared = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
     shared = shared.clip(min=0).prod(axis=1)

@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from obcn import records
+from obcn import record_files
 from obcn.checkpoints import Card, Training
 from obcn.config import DetectorConfig
 from obcn.data import Annotations
@@ -129,6 +129,8 @@ def test_rows_of_the_file_are_the_run(run):
         assert set(rows.file_name) == {image["file_name"]}
     info = read_info(path)
     assert (info.model, info.photos, info.command) == ("tiny", len(annotations), "obcn eval")
+    assert Card.model_validate(info.card).classes == CLASSES
+    assert info.bins == (() if info.card["config"]["box_head"]["offsets"]["codec"] == "regression" else (22, 22))
     assert info.categories == {3: "cat", 4: "dog"}
 
 
@@ -269,8 +271,8 @@ def test_matches_are_those_of_pycocotools():
 
 def test_rows_are_written_in_groups(run, tmp_path, monkeypatch):
     detector, annotations, path, photos = run
-    monkeypatch.setattr(records, "ROWS_PER_GROUP", 10)
-    card = read_info(path).card
+    monkeypatch.setattr(record_files, "ROWS_PER_GROUP", 10)
+    card = Card.model_validate(read_info(path).card)
     chunked = tmp_path / "chunked.parquet"
     for _ in recorded(iter(photos), detector, card, annotations, chunked, "obcn eval", "noise"):
         pass
@@ -280,7 +282,9 @@ def test_rows_are_written_in_groups(run, tmp_path, monkeypatch):
 
 def test_a_run_that_stops_leaves_no_file(run, tmp_path):
     detector, annotations, path, photos = run
-    passing = recorded(iter(photos), detector, read_info(path).card, annotations, tmp_path / "r.parquet", "c", "d")
+    passing = recorded(
+        iter(photos), detector, Card.model_validate(read_info(path).card), annotations, tmp_path / "r.parquet", "c", "d"
+    )
     next(passing)
     passing.close()
     assert list(tmp_path.iterdir()) == []
@@ -300,10 +304,7 @@ def test_a_model_that_decodes_another_way_has_another_name(tmp_path):
 
 
 def test_photos_without_detections_or_objects(tmp_path):
-    card = make_card(OFFSETS["regression"])
-    info = RecordInfo(
-        model="m", card=card, command="c", data="d", photos=2, categories={1: "cat", 2: "dog"}, num_stages=0
-    )
+    info = RecordInfo(model="m", card={}, command="c", data="d", photos=2, categories={1: "cat", 2: "dog"}, bins=())
     from obcn.offsets import RegressionCodec
     from obcn.record_rows import photo_columns
 
