@@ -63,11 +63,15 @@ Offsets = Annotated[RegressionOffsets | BinOffsets, Field(discriminator="codec")
 
 
 class InputConfig(_Strict):
-    """How a photo is resized and normalised; sizes in pixels."""
+    """How a photo is resized and normalised; sizes in pixels.
 
-    min_size: int = 416
-    max_size: int = 416
-    train_min_sizes: tuple[int, ...] = (416,)
+    The short side becomes ``min_size`` (in training, one of ``train_min_sizes`` by chance), unless the long side
+    would then exceed ``max_size``.
+    """
+
+    min_size: int
+    max_size: int
+    train_min_sizes: tuple[int, ...] = Field(min_length=1)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
