@@ -1,0 +1,88 @@
+"""The matched rows of record files, read column by column: a file may hold millions of rows."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from obcn.errors import UserError
+from obcn.record_files import RecordInfo, read_info, read_records
+
+# COCO's sizes, by annotated area in square pixels.
+SIZES = ("small", "medium", "large")
+_SIZE_EDGES = (32**2, 96**2)
+
+
+@dataclass(frozen=True)
+class MatchedRows:
+    """The detections of one record file that matched a true object.
+
+    Attributes:
+        path: of the file.
+        name: what to call the model in tables and legends.
+        info: the file's own.
+        where: (rows of the file,) mask of the matched ones.
+    """
+
+    path: Path
+    name: str
+    info: RecordInfo
+    where: np.ndarray
+
+    def __len__(self) -> int:
+        return int(self.where.sum())
+
+    def values(self, columns: Sequence[str]) -> list[np.ndarray]:
+        """Numbers of some columns, (matched rows,) each; only these are read."""
+        table = read_records(self.path, list(columns))
+        return [table.column(name).to_numpy()[self.where] for name in columns]
+
+    def groups(self, by: str) -> pd.Categorical:
+        """(matched rows,) group of each row: ``all``, ``size`` (COCO's) or ``class``.
+
+        Raises:
+            ValueError: another word.
+        """
+        if by == "all":
+            return pd.Categorical.from_codes(np.zeros(len(self), dtype=np.int8), ["all"])
+        if by == "size":
+            (area,) = self.values(["truth_area"])
+            return pd.Categorical.from_codes(np.digitize(area, _SIZE_EDGES).astype(np.int8), list(SIZES))
+        if by == "class":
+            words = read_records(self.path, ["category"]).column("category").unify_dictionaries().combine_chunks()
+            words = words.to_pandas()[self.where]
+            return pd.Categorical(words, categories=list(self.info.categories.values()))
+        raise ValueError(f"group by all, size or class, not {by!r}")
+
+
+def load_matched(paths: Sequence[Path]) -> list[MatchedRows]:
+    """Open record files.
+
+    Raises:
+        UserError: none given, not a record file, or one in which nothing matched.
+    """
+    if not paths:
+        raise UserError("give at least one record file; `obcn eval --records` writes them")
+    rows = []
+    for path, name in zip(paths, model_names(paths), strict=True):
+        outcome = read_records(path, ["outcome"]).column("outcome")
+        where = pc.equal(outcome.cast("string"), "matched").to_numpy()
+        if not where.any():
+            raise UserError(f"{path}: no detection matched a true object, so there are no errors to show")
+        rows.append(MatchedRows(path, name, read_info(path), where))
+    return rows
+
+
+def model_names(paths: Sequence[Path]) -> list[str]:
+    """A name for each file: its model's, with the file's own where two are alike.
+
+    Raises:
+        UserError: not a record file.
+    """
+    names = [read_info(path).model for path in paths]
+    counts = Counter(names)
+    return [name if counts[name] == 1 else f"{name} [{path.stem}]" for name, path in zip(names, paths, strict=True)]

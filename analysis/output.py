@@ -1,0 +1,77 @@
+"""How every script writes: an interactive page, a picture to print, and the tables behind them."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import plotly.graph_objects as go
+import typer
+
+from analysis.pictures import draw_pictures
+from obcn.errors import UserError
+
+Picture = Literal["svg", "png"]
+
+
+def script(help_text: str) -> typer.Typer:
+    """A typer application with one command, set up as ``obcn`` is."""
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def run(application: typer.Typer) -> None:
+    """Run a script; a :class:`UserError` becomes one line on stderr and exit status 2."""
+    try:
+        application()
+    except UserError as error:
+        typer.echo(f"analysis: {error}", err=True)
+        sys.exit(2)
+
+
+def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Write each table as NAME.csv.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    _make(folder)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+        typer.echo(str(folder / f"{name}.csv"))
+
+
+def write_figures(folder: Path, figures: dict[str, go.Figure], picture: Picture = "svg") -> None:
+    """Write each figure as NAME.html, and as NAME.svg or .png where a Chrome is found to draw it.
+
+    The pages share one copy of plotly.js beside them and need no network.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    _make(folder)
+    for name, figure in figures.items():
+        figure.write_html(folder / f"{name}.html", include_plotlyjs="directory")
+        typer.echo(str(folder / f"{name}.html"))
+    drawn = {folder / f"{name}.{picture}": figure for name, figure in figures.items()}
+    reason = draw_pictures(drawn)
+    if reason is None:
+        typer.echo("\n".join(map(str, drawn)))
+    else:
+        typer.echo(
+            f"no {picture} written, only HTML and CSV: {reason.rstrip('.')}. Pictures need the package kaleido and a "
+            "Chrome or Chromium; install one, or name it in BROWSER_PATH",
+            err=True,
+        )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write into {folder}: {error.strerror}") from error

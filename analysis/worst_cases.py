@@ -1,0 +1,192 @@
+"""Where does each of two heads beat the other? Every true object's IoU by both, and sheets of the extreme ones.
+
+Reads two record files of the same photos (``obcn eval --records``) and the folder of photos. Writes
+``head_to_head`` as CSV and figure, and one contact sheet (PNG) for each of the two heads.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import typer
+from PIL import Image
+
+from analysis.contact_sheet import Tile, contact_sheet
+from analysis.drawing import finish, model_lines
+from analysis.matched import model_names
+from analysis.output import Picture, run, script, write_figures, write_tables
+from app.style import LIGHT, Line, Palette
+from obcn.data import read_photo
+from obcn.errors import UserError
+from obcn.record_rows import MATCH_IOU, paired_iou
+from obcn.record_schema import CORNERS, each
+from obcn.records import read_info, read_records
+
+app = script("Contact sheets of the objects on which each of two heads beats the other.")
+
+_KEYS = ["image_id", "file_name", "truth_id", "category", *each("truth", CORNERS)]
+
+
+def head_to_head(first: Path, second: Path) -> pd.DataFrame:
+    """Every true object that counts, as two heads saw it: one row per object, largest gain of the second first.
+
+    Columns: ``image_id``, ``file_name``, ``truth_id``, ``category``, ``truth_x1`` ...; for each head ``iou_first``,
+    ``score_first`` and the box ``first_x1`` ... of the detection that matched the object or, where none did, of the
+    nearest detection of its class that matched nothing (IoU 0 and no box where there is none), ``iou_second`` ...; and
+    ``gain``, the second's IoU less the first's.
+
+    Raises:
+        UserError: not record files, or not of the same objects.
+    """
+    one, other = _objects(first, "first"), _objects(second, "second")
+    if set(one.truth_id) != set(other.truth_id):
+        raise UserError(f"{first} and {second} are not of the same photos: their true objects differ")
+    table = one.merge(other.drop(columns=[name for name in _KEYS if name != "truth_id"]), on="truth_id")
+    table["gain"] = table.iou_second - table.iou_first
+    return table.sort_values("gain", ascending=False, ignore_index=True)
+
+
+def worst_cases(
+    first: Path, second: Path, photos: Path, count: int = 12, palette: Palette = LIGHT
+) -> tuple[pd.DataFrame, go.Figure, dict[str, Image.Image]]:
+    """The table of :func:`head_to_head`, its figure, and a contact sheet for each head, by the head's name.
+
+    A sheet shows the objects that its head finds, at IoU 0.5, and fits better than the other head does.
+
+    Example:
+        table, figure, sheets = worst_cases(Path("regression.parquet"), Path("obcn.parquet"), Path("photos"))
+
+    Args:
+        first: record file.
+        second: record file of the same photos.
+        photos: their folder.
+        count: most objects on a sheet.
+        palette: the theme's.
+
+    Raises:
+        UserError: as :func:`head_to_head`, or a photo cannot be read.
+    """
+    table = head_to_head(first, second)
+    names = model_names([first, second])
+    styles = model_lines([read_info(first), read_info(second)], palette)
+    lines = dict(zip(names, styles, strict=True))
+    wins = {
+        names[0]: table[(table.gain < 0) & (table.iou_first >= MATCH_IOU)].iloc[::-1].head(count),
+        names[1]: table[(table.gain > 0) & (table.iou_second >= MATCH_IOU)].head(count),
+    }
+    sheets = {
+        name: _sheet(rows, photos, name, next(other for other in names if other != name), lines, palette)
+        for name, rows in wins.items()
+    }
+    return table, gain_figure(table, lines, palette), sheets
+
+
+def gain_figure(table: pd.DataFrame, lines: Mapping[str, Line], palette: Palette = LIGHT) -> go.Figure:
+    """One dot per true object: its IoU by the first head against its IoU by the second.
+
+    Args:
+        table: of :func:`head_to_head`.
+        lines: the two names, first and second, to their lines.
+        palette: the theme's.
+    """
+    first, second = lines
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": palette.muted, "width": 1, "dash": "dot"},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    for name, better in ((first, table.gain < 0), (second, table.gain > 0)):
+        part = table[better]
+        figure.add_scatter(
+            x=part.iou_first,
+            y=part.iou_second,
+            name=f"{name} is better ({len(part)} of {len(table)} objects)",
+            mode="markers",
+            marker={"color": lines[name].colour, "symbol": lines[name].symbol, "size": 8, "opacity": 0.65},
+            customdata=part[["file_name", "category", "gain"]],
+            hovertemplate=(
+                "<b>%{customdata[1]}</b> in %{customdata[0]}"
+                f"<br>{first} %{{x:.2f}}<br>{second} %{{y:.2f}} (%{{customdata[2]:+.2f}})<extra></extra>"
+            ),
+        )
+    figure.update_xaxes(title_text=f"IoU by {first}; under 0.5 a miss", range=[-0.03, 1.03], constrain="domain")
+    figure.update_yaxes(title_text=f"IoU by {second}; under 0.5 a miss", range=[-0.03, 1.03], scaleanchor="x")
+    note = f"Above the diagonal {second} fits the object better."
+    finish(figure, "Head to head", note, 760, palette, width=720)
+    return figure
+
+
+def _objects(path: Path, head: str) -> pd.DataFrame:
+    boxes = each("box", CORNERS)
+    table = read_records(path, [*_KEYS, "outcome", "score", "iou", *boxes]).to_pandas()
+    missed = table[table.outcome == "missed"]
+    nearest = _nearest(missed, table[table.outcome == "unmatched"])
+    found_by_none = missed[~missed.truth_id.isin(nearest.truth_id)]
+    table = pd.concat([table[table.outcome == "matched"], nearest, found_by_none]).drop(columns="outcome")
+    table["truth_id"] = table.truth_id.astype(np.int64)
+    table["iou"] = table.iou.fillna(0.0)
+    own = dict(zip(boxes, each(head, CORNERS), strict=True))
+    return table.rename(columns={"iou": f"iou_{head}", "score": f"score_{head}", **own})
+
+
+def _nearest(missed: pd.DataFrame, unmatched: pd.DataFrame) -> pd.DataFrame:
+    """Each missed object that an unmatched detection of its class touches, with the one that overlaps it most."""
+    found = ["score", *each("box", CORNERS)]
+    pairs = missed.drop(columns=found).merge(unmatched[["image_id", "category", *found]], on=["image_id", "category"])
+    pairs["iou"] = paired_iou(pairs[each("box", CORNERS)].to_numpy(), pairs[each("truth", CORNERS)].to_numpy())
+    pairs = pairs[pairs.iou > 0].sort_values("iou", ascending=False)
+    return pairs.drop_duplicates("truth_id")
+
+
+def _sheet(
+    rows: pd.DataFrame, photos: Path, better: str, worse: str, lines: Mapping[str, Line], palette: Palette
+) -> Image.Image:
+    heads = dict(zip(lines, ("first", "second"), strict=True))
+    tiles = []
+    for row in rows.to_dict("records"):
+        boxes, words = [], []
+        for name in (worse, better):
+            head = heads[name]
+            corners = tuple(row[column] for column in each(head, CORNERS))
+            found = not np.isnan(corners).any()
+            if found:
+                boxes.append((lines[name], corners))
+            words.append(f"{name} {row[f'iou_{head}']:.2f}" if found else f"{name} nothing")
+        boxes.append((palette.lines["truth"], tuple(row[name] for name in each("truth", CORNERS))))
+        caption = f"{row['category']}, {row['file_name']}"
+        tiles.append(Tile(read_photo(photos / row["file_name"]), boxes, (caption, "IoU: " + ", ".join(words))))
+    legend = [("truth", palette.lines["truth"]), *((name, lines[name]) for name in (worse, better))]
+    return contact_sheet(f"Where {better} beats {worse}", legend, tiles, palette)
+
+
+@app.command()
+def main(
+    first: Annotated[Path, typer.Argument(help="Record file of the first head.")],
+    second: Annotated[Path, typer.Argument(help="Record file of the second head, of the same photos.")],
+    photos: Annotated[Path, typer.Option(help="Folder of the photos.")],
+    output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("runs/worst"),
+    count: Annotated[int, typer.Option(min=1, help="Most objects on a sheet.")] = 12,
+    picture: Annotated[Picture, typer.Option(help="Kind of picture beside the page.")] = "svg",
+) -> None:
+    """Show where each of two heads beats the other.
+
+    Example: `python -m analysis.worst_cases regression.parquet obcn.parquet --photos photos --output runs/worst`
+    """
+    table, figure, sheets = worst_cases(first, second, photos, count)
+    write_tables(output, {"head_to_head": table})
+    for number, (name, sheet) in enumerate(sheets.items(), start=1):
+        path = output / f"wins_of_{number}.png"
+        sheet.save(path)
+        typer.echo(f"{path} ({name})")
+    write_figures(output, {"head_to_head": figure}, picture)
+
+
+if __name__ == "__main__":
+    run(app)
