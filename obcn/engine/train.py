@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -192,29 +193,20 @@ class _Run:
     def _end_epoch(self, curves: SummaryWriter, display: TrainingDisplay) -> None:
         epoch = self.progress.step // self.steps_per_epoch
         output = self.options.output
-        card = self._card(None)
-        if epoch % self.options.validate_every == 0 or epoch == self.epochs:
-            metrics = self._validate(display)
-            card = self._card(metrics)
-            for name, value in card.evaluation.metrics.items():
+        due = epoch % self.options.validate_every == 0 or epoch == self.epochs
+        measured = self._validate(display) if due else None
+        card = self._card(measured)
+        if measured is not None:
+            for name, value in measured.metrics.items():
                 curves.add_scalar(f"val/{name.replace(':', '/')}", value, self.progress.step)
-            self._write_metrics(epoch, card)
-            if metrics["AP"] > self.progress.best_ap:
-                self.progress.best_ap = metrics["AP"]
+            _write_metrics(output / "metrics.jsonl", epoch, card.training.minutes, measured)
+            if measured.metrics.get("AP", -1.0) > self.progress.best_ap:
+                self.progress.best_ap = measured.metrics["AP"]
                 save_checkpoint(output / "best.safetensors", self.detector, card)
         save_checkpoint(output / "last.safetensors", self.detector, card)
         self._save_state()
 
-    def _write_metrics(self, epoch: int, card: Card) -> None:
-        path = self.options.output / "metrics.jsonl"
-        line = json.dumps({"epoch": epoch, "minutes": card.training.minutes, **card.evaluation.metrics})
-        # A run killed between this line and its next state validates the same epoch again.
-        earlier = [old for old in _lines(path) if json.loads(old)["epoch"] < epoch]
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(f"{text}\n" for text in [*earlier, line]), encoding="utf-8")
-        temporary.replace(path)
-
-    def _validate(self, display: TrainingDisplay) -> dict[str, float]:
+    def _validate(self, display: TrainingDisplay) -> Evaluation:
         advance = display.validation(len(self.val_set))
         transform = self.detector.transform
         # As `obcn eval` will see the checkpoint.
@@ -223,17 +215,17 @@ class _Run:
         transform.min_size = self.config.input.train_min_sizes
         display.end_validation(metrics)
         self.detector.train()
-        return metrics
+        data = f"{self.options.data_name} (val)"
+        return Evaluation(command=_command(), data=data, images=len(self.val_set), metrics=metrics)
 
     def _save_state(self) -> None:
         path = self.options.output / STATE_FILE
         save_state(path, self.detector, self.optimizer, self.progress, self._fingerprint())
 
-    def _card(self, metrics: dict[str, float] | None) -> Card:
+    def _card(self, measured: Evaluation | None) -> Card:
         options = self.options
-        command = "obcn " + " ".join(sys.argv[1:])
         training = Training(
-            command=command,
+            command=_command(),
             data=options.data_name,
             train_images=len(self.train_set),
             epochs=self.progress.step / self.steps_per_epoch,
@@ -246,9 +238,6 @@ class _Run:
             frozen_trunk=options.freeze_trunk,
             minutes=round(self.progress.seconds / 60, 1),
         )
-        measured = metrics and Evaluation(
-            command=command, data=f"{options.data_name} (val)", images=len(self.val_set), metrics=metrics
-        )
         return Card(
             name=self.config.name,
             classes=self.train_set.classes,
@@ -258,8 +247,18 @@ class _Run:
         )
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+def _command() -> str:
+    return shlex.join(["obcn", *sys.argv[1:]])
+
+
+def _write_metrics(path: Path, epoch: int, minutes: float | None, measured: Evaluation) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    # A run killed between this line and its next state validates the same epoch again.
+    lines = [line for line in lines if json.loads(line)["epoch"] < epoch]
+    lines.append(json.dumps({"epoch": epoch, "minutes": minutes, **measured.metrics}))
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 @contextmanager
