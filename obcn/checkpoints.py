@@ -94,7 +94,7 @@ def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, C
     try:
         detector = build_detector(card.config, card.classes)
         detector.load_state_dict(weights)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, UserError) as error:
         raise UserError(f"{path} does not fit the model that {card_path(path).name} describes") from error
     return detector.to(device).eval(), card
 

@@ -105,6 +105,12 @@ class BoxHeadConfig(_Strict):
     foreground_iou: tuple[float, ...] = (0.5,)
     box_loss_weight: float = Field(1.0, gt=0)
 
+    @model_validator(mode="after")
+    def _cascade_is_class_agnostic(self) -> "BoxHeadConfig":
+        if len(self.foreground_iou) > 1 and not self.offsets.class_agnostic:
+            raise ValueError("a cascade (more than one foreground_iou) needs class_agnostic: true")
+        return self
+
 
 class ScheduleConfig(_Strict):
     """SGD with linear warm-up, then steps or a half cosine."""

@@ -10,6 +10,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform, res
 from torchvision.ops import MultiScaleRoIAlign
 
 from obcn.config import DetectorConfig
+from obcn.errors import UserError
 from obcn.models.box_head import POOL_SIZE, BoxHead
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.roi_heads import DetectionThresholds, OffsetRoIHeads
@@ -93,9 +94,8 @@ def _build_rpn(config: DetectorConfig, trunk: Trunk) -> RegionProposalNetwork:
     proposals = config.proposals
     levels = len(trunk.level_names) + 1
     if len(proposals.anchor_sizes) != levels:
-        raise ValueError(
-            f"{config.trunk.name} has {levels} proposal levels, anchor_sizes {len(proposals.anchor_sizes)}"
-        )
+        given = len(proposals.anchor_sizes)
+        raise UserError(f"{config.trunk.name} has {levels} proposal levels, but proposals.anchor_sizes lists {given}")
     anchors = AnchorGenerator(proposals.anchor_sizes, (proposals.aspect_ratios,) * levels)
     return RegionProposalNetwork(
         anchors,

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import obcn.engine.train as engine
 from obcn.checkpoints import Card, load_checkpoint, read_card
-from obcn.config import DetectorConfig, ScheduleConfig
+from obcn.config import DetectorConfig, ScheduleConfig, load_config
 from obcn.data import Annotations
 from obcn.data.coco import read_coco
 from obcn.engine.train import TrainingOptions, learning_rate, train
@@ -125,6 +125,17 @@ class TestRefusals:
         other = Annotations(val_set.folder, val_set.coco | {"categories": categories})
         with pytest.raises(UserError, match=r"training classes \(red, blue\) are not .*\(red, green\)"):
             train(config, train_set, other, TrainingOptions(tmp_path, "tiny"))
+
+    def test_anchors_that_do_not_fit_the_trunk(self, config, train_set, val_set, tmp_path):
+        wrong = with_changes(config, "proposals", anchor_sizes=((16,), (32,)))
+        with pytest.raises(UserError, match=r"has 4 proposal levels, but proposals\.anchor_sizes lists 2"):
+            train(wrong, train_set, val_set, TrainingOptions(tmp_path, "tiny"))
+
+    def test_cascade_with_boxes_per_class(self, folder, tmp_path):
+        text = (folder / "config.yaml").read_text().replace("num_stages: 2", "num_stages: 2, class_agnostic: false")
+        (tmp_path / "cascade.yaml").write_text(text.replace("  hidden:", "  foreground_iou: [0.5, 0.6]\n  hidden:"))
+        with pytest.raises(UserError, match=r"a cascade .* needs class_agnostic: true"):
+            load_config(str(tmp_path / "cascade.yaml"))
 
     def test_damaged_photo_is_one_line_from_the_loaders_process_too(self, config, train_set, val_set, tmp_path):
         good = train_set.folder
