@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -174,16 +175,17 @@ def test_nothing_jumps_while_the_page_changes(browser, address) -> None:
 
 def test_boxes_can_be_chosen_by_keyboard_and_light_up_in_both_panels(browser, address) -> None:
     page = open_page(browser, address)
+    expect(histograms(page)).to_have_count(4, timeout=SLOW)
     settled(page)
     box = boxes(page, "obcn").first
     box.focus()
     number = box.get_attribute("data-object")
     twins = page.locator(f'button[data-object="{number}"]')
     for twin in twins.all():
-        assert "lit" in (twin.get_attribute("class") or "")
+        expect(twin).to_have_class(re.compile(r"\blit\b"), timeout=SLOW)
     page.keyboard.press("Enter")
     expect(box).to_have_attribute("aria-pressed", "true", timeout=SLOW)
-    assert box.get_attribute("aria-label", timeout=SLOW), "a screen reader can name it"
+    expect(box).to_have_attribute("aria-label", re.compile(r"OBCN: \w+ 0|OBCN: \w+ 1"))
     page.close()
 
 
