@@ -125,6 +125,11 @@ def quantile_figure(summary: pd.DataFrame, by: str, lines: Lines, palette: Palet
                 )
     figure.update_yaxes(tickvals=[-k for k in range(len(groups))], ticktext=groups, range=[-len(groups) + 0.4, 0.6])
     for row, unit in enumerate(UNITS, start=1):
+        for column, coordinate in enumerate(COORDINATES, start=1):
+            part = _part(summary, unit=unit, by=by, coordinate=coordinate)
+            # Plotly leaves no room beside lines without markers.
+            margin = 0.05 * (part.q95.max() - part.q05.min()) or 1.0
+            figure.update_xaxes(range=[part.q05.min() - margin, part.q95.max() + margin], row=row, col=column)
         figure.update_xaxes(title_text=UNIT_TITLES[unit], row=row)
         figure.update_yaxes(title_text=LABELS[by], row=row, col=1)
     figure.update_yaxes(showticklabels=False, col=2)
