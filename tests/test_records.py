@@ -36,7 +36,7 @@ OFFSETS = {
 def make_card(offsets: dict, name: str = "tiny") -> Card:
     config = {
         "name": name,
-        "input": {"min_size": 96, "max_size": 128},
+        "input": {"min_size": 96, "max_size": 128, "train_min_sizes": [96]},
         "trunk": {"name": "tf_efficientnet_lite0", "fpn_channels": 16},
         "proposals": {
             "anchor_sizes": [[16], [32], [48], [64]],
