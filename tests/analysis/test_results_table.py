@@ -1,0 +1,39 @@
+"""The table of evaluations, and the README's copy of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.results_table import results_table
+from obcn.engine.report import FIGURES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write(path: Path, ap: float, images: int = 10) -> Path:
+    metrics = dict.fromkeys(FIGURES, 50.0) | {"AP": ap}
+    path.write_text(json.dumps({"command": "obcn eval", "data": "d", "images": images, "metrics": metrics}))
+    return path
+
+
+def test_one_row_per_file_named_after_it(tmp_path: Path) -> None:
+    table = results_table([write(tmp_path / "regression.json", 38.25), write(tmp_path / "obcn_argmax.json", 40.0)])
+    lines = table.splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith("| regression | 38.2 | 50.0 |")
+    assert lines[3].startswith("| obcn argmax | 40.0 |")
+
+
+def test_files_of_different_photos_are_not_put_side_by_side(tmp_path: Path) -> None:
+    files = [write(tmp_path / "a.json", 1), write(tmp_path / "b.json", 1, images=11)]
+    with pytest.raises(ValueError, match="different photos"):
+        results_table(files)
+
+
+def test_the_readme_shows_the_table_of_the_committed_results() -> None:
+    files = [ROOT / "results" / "voc2012-animals-val" / f"{name}.json" for name in README_ROWS]
+    assert results_table(files) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+README_ROWS = ("regression", "obcn", "obcn_argmax", "obcn_one_stage", "obcn_one_stage_argmax")
