@@ -52,6 +52,7 @@ def train(
         bool, typer.Option("--freeze-trunk", help="Train only the box head, on candidates of a frozen trunk.")
     ] = False,
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between validations.")] = 1,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between the states that --resume starts from.")] = 200,
 ) -> None:
     """Train a detector on COCO or VOC data.
 
@@ -78,6 +79,7 @@ def train(
         init=init,
         freeze_trunk=freeze_trunk,
         validate_every=validate_every,
+        save_every=save_every,
     )
     run(load_config(config), *read_annotations(load_data_config(data)), options)
 
@@ -146,7 +148,9 @@ def predict(
     detector, _ = load_checkpoint(model, _device(device))
     _decode_by(detector, decode, stages)
     if save is not None:
-        save.mkdir(parents=True, exist_ok=True)
+        _make_folder(save)
+        if len({path.stem for path in photos}) < len(photos):
+            raise UserError("two of these photos have one name, and --save would keep only one of them")
     rows = []
     for number, path in enumerate(photos, start=1):
         photo = read_photo(path)
@@ -209,8 +213,18 @@ def _command() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n", encoding="utf-8")
+    _make_folder(path.parent)
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def main() -> None:

@@ -168,3 +168,17 @@ def test_train_with_an_unknown_key(tmp_path: Path) -> None:
 def test_train_without_a_data_file(tmp_path: Path) -> None:
     result = obcn("train", "compact_obcn", "--data", tmp_path / "data.yaml", "--output", tmp_path / "run")
     assert_one_line_error(result, "data.yaml")
+
+
+def test_two_photos_of_one_name_are_not_drawn_over_each_other(tmp_path: Path) -> None:
+    other = tmp_path / "kitten.png"
+    Image.open(SAMPLES / "kitten.jpg").save(other)
+    result = obcn("predict", SAMPLES / "kitten.jpg", other, "--save", tmp_path / "drawn")
+    assert_one_line_error(result, "one name")
+
+
+def test_predict_into_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("in the way")
+    result = obcn("predict", SAMPLES / "kitten.jpg", "--json", blocker / "rows.json")
+    assert_one_line_error(result, "cannot make the folder")
