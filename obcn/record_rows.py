@@ -1,5 +1,7 @@
 """The rows of one photo for a record file, as one array per column (see :mod:`obcn.record_schema`)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from pycocotools import mask
@@ -141,7 +143,7 @@ def _misses(missed: list[dict]) -> Columns:
     }
 
 
-def _truth_columns(truths: list[dict | None]) -> Columns:
+def _truth_columns(truths: Sequence[dict | None]) -> Columns:
     def of(key: str) -> list:
         return [None if truth is None else truth.get(key) for truth in truths]
 
@@ -220,7 +222,7 @@ def _split(prefix: str, values: Tensor, parts: tuple[str, ...] | None = None) ->
     return dict(zip(names, values.numpy().T, strict=True))
 
 
-def _corners(truths: list[dict | None]) -> np.ndarray:
+def _corners(truths: Sequence[dict | None]) -> np.ndarray:
     """(N, 4) float64 corners of COCO records, NaN where there is none."""
     boxes = np.array([[np.nan] * 4 if truth is None else truth["bbox"] for truth in truths], dtype=np.float64)
     boxes = boxes.reshape(-1, 4)

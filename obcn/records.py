@@ -143,10 +143,10 @@ def _sizes(corners: np.ndarray) -> list[list[float]]:
 
 def _model_name(card: Card, codec: OffsetCodec) -> str:
     """The card's name, and how the codec decodes where that is not what the card's config says."""
-    changed = []
+    changed: list[str] = []
     rule = getattr(codec, "rule", None)
     if rule != getattr(card.config.box_head.offsets.build(), "rule", None):
-        changed.append(rule)
+        changed.append(str(rule))
     used = getattr(codec, "used_stages", None)
     if used not in (None, len(_bins(codec))):
         changed.append(f"K = {used}")
