@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import cast
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -78,7 +79,8 @@ def _class(path: Path, obj: Element) -> str:
 
 def _parse(path: Path) -> Element:
     try:
-        return parse(path).getroot()
+        # Its type allows for no root; parse raises then.
+        return cast(Element, parse(path).getroot())
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file, though the split lists it") from error
     except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
