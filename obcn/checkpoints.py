@@ -22,7 +22,7 @@ SHIPPED_CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
 class Training(BaseModel):
-    """How the weights came about."""
+    """How the weights came about; ``start`` says the same of the checkpoint that they started from."""
 
     model_config = ConfigDict(extra="forbid")
     command: str
@@ -35,6 +35,7 @@ class Training(BaseModel):
     commit: str
     date: str
     started_from: str | None = None
+    start: "Training | None" = None
     frozen_trunk: bool = False
     minutes: float | None = None
 

@@ -56,7 +56,8 @@ def print_cards(cards: dict[str, Card]) -> None:
     table = Table("checkpoint", "config", "classes", "training", "AP", "AP50", "AP90")
     for name, card in cards.items():
         training = card.training
-        trained = f"{training.data}, {training.train_images} photos, {training.epochs:g} epochs, seed {training.seed}"
+        epochs = f"{training.epochs:g} epochs" + (f" after {training.start.epochs:g}" if training.start else "")
+        trained = f"{training.data}, {training.train_images} photos, {epochs}, seed {training.seed}"
         metrics = card.evaluation.metrics if card.evaluation else {}
         figures = [_percent(metrics.get(figure, math.nan)) for figure in ("AP", "AP50", "AP90")]
         table.add_row(name, card.config.name, ", ".join(card.classes), trained, *figures)

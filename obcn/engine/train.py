@@ -22,6 +22,7 @@ from obcn.checkpoints import (
     Evaluation,
     Training,
     current_commit,
+    find_checkpoint,
     initialise_from,
     now,
     read_card,
@@ -90,6 +91,8 @@ class _Run:
             training, validation = ", ".join(train_set.classes), ", ".join(val_set.classes)
             raise UserError(f"the training classes ({training}) are not the validation classes ({validation})")
         self.config, self.options = config, options
+        # Now: the tree may move on while this runs, but the code that runs is in memory.
+        self.commit = current_commit()
         self.train_set, self.val_set = train_set, val_set
         self.epochs = options.epochs or config.schedule.epochs
         self.steps_per_epoch = math.ceil(len(train_set) / config.schedule.batch_size)
@@ -232,9 +235,10 @@ class _Run:
             seed=options.seed,
             device=torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
             torch=torch.__version__,
-            commit=current_commit(),
+            commit=self.commit,
             date=now(),
             started_from=options.init,
+            start=None if options.init is None else read_card(find_checkpoint(options.init)).training,
             frozen_trunk=options.freeze_trunk,
             minutes=round(self.progress.seconds / 60, 1),
         )
