@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torchvision.ops import box_iou as pairwise_iou
 from torchvision.ops import clip_boxes_to_image
 
 from obcn.explain import PhotoDetections
@@ -130,7 +131,5 @@ def _box(found: PhotoDetections, row: int, offsets: Tensor) -> Tensor:
 
 
 def box_iou(one: Tensor, other: Tensor) -> float:
-    """Intersection over union of two (4,) boxes, in [0, 1]."""
-    overlap = (torch.minimum(one[2:], other[2:]) - torch.maximum(one[:2], other[:2])).clamp(min=0).prod()
-    union = (one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod() - overlap
-    return float(overlap / union) if union > 0 else 0.0
+    """Intersection over union of two (4,) boxes, in [0, 1]; 0 where neither has an area."""
+    return float(pairwise_iou(one[None], other[None]).nan_to_num())
