@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torchvision.ops import box_iou as pairwise_iou
 from torchvision.ops import clip_boxes_to_image
