@@ -16,8 +16,8 @@ from plotly.subplots import make_subplots
 from analysis.drawing import faded, finish, model_lines, stroke
 from analysis.matched import model_names
 from analysis.output import Picture, run, script, write_figures, write_tables
+from analysis.palette import LIGHT, Line, Palette
 from analysis.precision import ModelResults, bootstrap_ap, load_results, same_data
-from app.style import LIGHT, Line, Palette
 from obcn.errors import UserError
 from obcn.records import read_info
 

@@ -6,7 +6,7 @@ from math import ceil
 
 from PIL import Image, ImageDraw, ImageFont
 
-from app.style import Line, Palette
+from analysis.palette import Line, Palette
 
 # Pixels of the sheet.
 _TILE, _CAPTION, _GAP, _HEAD = 300, 44, 14, 76

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from app.style import FONT, LIGHT, Line, Palette, Role
+from analysis.palette import FONT, LIGHT, Line, Palette, Role
 from obcn.record_files import RecordInfo
 
 # Which role's line a model borrows: a regression head regression's, a bin head expectation's; more models the rest.

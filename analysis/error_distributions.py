@@ -18,7 +18,7 @@ from analysis.error_figures import calibration_figure, histogram_figure, quantil
 from analysis.errors import error_histograms, error_summary
 from analysis.matched import load_matched
 from analysis.output import Picture, run, script, write_figures, write_tables
-from app.style import LIGHT, Palette
+from analysis.palette import LIGHT, Palette
 
 app = script("Signed localisation errors of any number of models, and the calibration of bin heads.")
 

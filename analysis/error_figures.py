@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from analysis.drawing import faded, finish, stroke
 from analysis.errors import UNITS
-from app.style import LIGHT, Line, Palette
+from analysis.palette import LIGHT, Line, Palette
 from obcn.record_schema import COORDINATES
 
 COORDINATE_TITLES = {"x": "x, centre", "y": "y, centre", "w": "w, width", "h": "h, height"}

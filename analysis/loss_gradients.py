@@ -17,7 +17,7 @@ from plotly.subplots import make_subplots
 
 from analysis.drawing import finish
 from analysis.output import Picture, run, script, write_figures, write_tables
-from app.style import LIGHT, Palette
+from analysis.palette import LIGHT, Palette
 from obcn.errors import UserError
 from obcn.offsets import UniformBins
 from obcn.offsets.losses import (

@@ -18,7 +18,7 @@ from analysis.contact_sheet import Tile, contact_sheet
 from analysis.drawing import finish, model_lines
 from analysis.matched import model_names
 from analysis.output import Picture, run, script, write_figures, write_tables
-from app.style import LIGHT, Line, Palette
+from analysis.palette import LIGHT, Line, Palette
 from obcn.data import read_photo
 from obcn.errors import UserError
 from obcn.record_rows import MATCH_IOU, paired_iou

@@ -5,8 +5,8 @@ from html import escape
 
 from torch import Tensor
 
+from analysis.palette import Line, Palette, Role
 from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou
-from app.style import Line, Palette, Role
 
 CSS_DASH = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "dashed"}
 

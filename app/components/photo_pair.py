@@ -14,8 +14,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from analysis.palette import Palette, Role
 from app.photos import Photo
-from app.style import Palette, Role
 
 _HERE = Path(__file__).parent
 _LONG_SIDE = 1280

@@ -10,8 +10,8 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from analysis.palette import FONT, LIGHT, Line, Palette, Role
 from app.figures.belief import Belief, box_iou
-from app.style import FONT, LIGHT, Line, Palette, Role
 
 # Screen pixels: the crop, and below it a legend of up to three rows. Both stay where they are, whatever they show.
 CROP_HEIGHT = 420

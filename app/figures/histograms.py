@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 
+from analysis.palette import FONT, LIGHT, Palette, Role
 from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate
-from app.style import FONT, LIGHT, Palette, Role
 from obcn.offsets import StageExplanation
 
 MINUS = "\N{MINUS SIGN}"

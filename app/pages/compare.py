@@ -9,6 +9,7 @@ import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
 
+from analysis.palette import DARK, LIGHT, Palette, Role
 from app import detectors
 from app.components.photo_pair import ClickableBox, Outline, PhotoPanel, photo_pair
 from app.controls import Settings, choose_photo, choose_settings
@@ -19,7 +20,6 @@ from app.figures.histograms import coordinate_histograms
 from app.markup import facts, line_key, numbers_table
 from app.objects import FLOOR, HEADS, FoundObject, Head, find_objects, locate
 from app.photos import Photo
-from app.style import DARK, LIGHT, Palette, Role
 from obcn.checkpoints import Card
 from obcn.errors import UserError
 from obcn.explain import PhotoDetections, select

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image, ImageColor
 
 from analysis.contact_sheet import Tile, contact_sheet
+from analysis.palette import LIGHT
 from analysis.worst_cases import head_to_head, worst_cases
-from app.style import LIGHT
 from obcn.errors import UserError
 from tests.analysis.synthetic import write_scene
 

@@ -79,8 +79,8 @@ def test_a_box_at_the_rim_is_cropped_without_leaving_the_photo() -> None:
 
 
 def test_a_box_outside_the_photo_still_draws() -> None:
+    from analysis.palette import LIGHT
     from app.figures.crops import DrawnBox
-    from app.style import LIGHT
 
     outside = DrawnBox(torch.tensor([500.0, 500.0, 600.0, 600.0]), LIGHT.lines["argmax"], "far away")
     (image,) = boxes_on_crop(PHOTO, [outside]).layout.images

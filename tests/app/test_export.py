@@ -1,10 +1,10 @@
 import json
 
+from analysis.palette import LIGHT
 from app.export import detections_json, figures_html
 from app.figures.belief import belief_of
 from app.figures.histograms import coordinate_histograms
 from app.markup import facts, line_key, numbers_table
-from app.style import LIGHT
 from tests.app.helpers import BINS, CLASSES, REGRESSION, detections
 
 BOX = [20.0, 30.0, 100.0, 90.0]

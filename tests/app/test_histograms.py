@@ -2,9 +2,9 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
+from analysis.palette import DARK, LIGHT
 from app.figures.belief import COORDINATES, Belief, belief_of
 from app.figures.histograms import coordinate_histograms, figure_height
-from app.style import DARK, LIGHT
 from obcn.offsets import BinCodec, decode_boxes
 from tests.app.helpers import BINS, bin_outputs, detections
 
