@@ -1,74 +1,15 @@
 """The real page in a real browser: the server, the shipped checkpoints, a file that is uploaded, and clicks."""
 
 import io
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.photos import sample_paths
-
-ROOT = Path(__file__).parents[2]
-SCREENSHOTS = ROOT / "tests" / "screenshots"
-BROWSER_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SLOW = 180_000  # ms; the first visit also loads PyTorch and both checkpoints, perhaps on a busy machine
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A running server's address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
-    options = ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
-    environment = os.environ | {"STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"}
-    server = subprocess.Popen([*command, *options], cwd=ROOT, env=environment)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(240):
-            assert server.poll() is None, "the server ended"
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
-                break
-            except OSError:
-                time.sleep(0.25)
-        else:
-            pytest.fail("the server did not answer within a minute")
-        yield url
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium; a missing one is a failure, for these tests are the only ones that see what users see."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path, "no Chromium here: install Debian's package chromium to run the browser tests"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGUMENTS)
-        yield chromium
-        chromium.close()
+from tests.app.browsing import SCREENSHOTS, SLOW, fits_sideways, settled, shifted, upload, watch_shifts, whole_page
 
 
 def open_page(browser: Browser, address: str, width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
@@ -87,19 +28,6 @@ def boxes(page: Page, panel: str) -> Locator:
 def histograms(page: Page) -> Locator:
     """The plotly figures of the four coordinates, by their titles."""
     return page.locator(".js-plotly-plot").filter(has=page.locator(".barlayer"))
-
-
-def upload(page: Page, name: str, data: bytes) -> None:
-    """Put a file into the uploader."""
-    page.locator('input[type="file"]').first.set_input_files(
-        {"name": name, "mimeType": "application/octet-stream", "buffer": data}
-    )
-
-
-def settled(page: Page) -> None:
-    """Wait until the server has nothing left to say and boxes have stopped gliding."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOW)
-    page.wait_for_timeout(600)
 
 
 def sample_bytes() -> bytes:
@@ -158,18 +86,12 @@ def test_nothing_jumps_while_the_page_changes(browser, address) -> None:
     page = open_page(browser, address, height=2200)
     expect(histograms(page)).to_have_count(4, timeout=SLOW)
     settled(page)
-    page.evaluate(
-        """() => {
-            window.shifted = 0;
-            const add = (list) => list.getEntries().forEach((entry) => { window.shifted += entry.value; });
-            new PerformanceObserver(add).observe({ type: "layout-shift" });
-        }"""
-    )
+    watch_shifts(page)
     page.get_by_text("argmax", exact=True).first.click()
     expect(page.locator('[data-panel="obcn"] .subtitle')).to_contain_text("argmax", timeout=SLOW)
     settled(page)
-    # 0.1 is what counts as good for a whole visit; a figure that collapses while it is redrawn alone makes 0.1.
-    assert page.evaluate("window.shifted") < 0.02
+    # A figure that collapses while it is redrawn alone makes 0.1.
+    assert shifted(page) < 0.02
     page.close()
 
 
@@ -216,14 +138,12 @@ def test_the_page_fits_its_window(browser, address, width, scheme) -> None:
     page = open_page(browser, address, width, 900, scheme)
     expect(histograms(page)).to_have_count(4, timeout=SLOW)
     settled(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out sideways"
+    assert fits_sideways(page)
     figure = histograms(page).first
     assert figure.bounding_box()["width"] <= width
     dark_text = figure.locator(".gtitle").evaluate("title => getComputedStyle(title).fill") == "rgb(29, 34, 41)"
     assert dark_text == (scheme == "light"), "figures follow the theme"
-    page.set_viewport_size({"width": width, "height": page.get_by_test_id("stMain").evaluate("e => e.scrollHeight")})
-    page.wait_for_timeout(800)
-    page.screenshot(path=SCREENSHOTS / f"compare-{width}-{scheme}.png")
+    whole_page(page, f"compare-{width}-{scheme}")
     page.close()
 
 

@@ -1,0 +1,51 @@
+"""What all browser tests do to a page: wait for it, put files in, and take its picture."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "tests" / "screenshots"
+SLOW = 180_000  # ms; the first visit also loads PyTorch and both checkpoints, perhaps on a busy machine
+
+
+def settled(page: Page) -> None:
+    """Wait until the server has nothing left to say and boxes have stopped gliding."""
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOW)
+    page.wait_for_timeout(600)
+
+
+def upload(page: Page, name: str, data: bytes) -> None:
+    """Put a file into the page's first uploader."""
+    page.locator('input[type="file"]').first.set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    )
+
+
+def watch_shifts(page: Page) -> None:
+    """From now on add up how far things jump, for :func:`shifted`."""
+    page.evaluate(
+        """() => {
+            window.shifted = 0;
+            const add = (list) => list.getEntries().forEach((entry) => { window.shifted += entry.value; });
+            new PerformanceObserver(add).observe({ type: "layout-shift" });
+        }"""
+    )
+
+
+def shifted(page: Page) -> float:
+    """The layout shift since :func:`watch_shifts`; 0.1 is what counts as good for a whole visit."""
+    return page.evaluate("window.shifted")
+
+
+def fits_sideways(page: Page) -> bool:
+    """Whether nothing sticks out of the window to the right."""
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def whole_page(page: Page, name: str) -> None:
+    """Save tests/screenshots/NAME.png of the whole page, not only of what the window shows."""
+    height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    page.wait_for_timeout(800)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
