@@ -1,16 +1,170 @@
-"""The two detectors: loaded once for all visitors, and run once per photo."""
+"""Which models there are: the shipped ones, and those that were added while the server runs, for all visitors."""
 
+import itertools
+import shutil
+import tempfile
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 
 import streamlit as st
 import torch
 
 from app.objects import HEADS, Head
 from app.photos import Photo
-from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, find_checkpoint, load_checkpoint, read_card
+from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, find_checkpoint, load_checkpoint, read_card
+from obcn.errors import UserError
 from obcn.explain import ScoredPhoto, score_photo
 from obcn.models.detector import Detector
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A checkpoint that the app can use.
+
+    Attributes:
+        name: what visitors choose it by; unique on this server.
+        path: the .safetensors file.
+        card: what stands beside it.
+    """
+
+    name: str
+    path: Path
+    card: Card
+
+
+def available_models() -> dict[str, ModelFile]:
+    """Every model by name: the shipped ones by file name, then those added on this server, first come first."""
+    shipped = {path.stem: path for path in _shipped()}
+    models, _ = _readable(shipped | _added().files)
+    return models
+
+
+def unreadable_models() -> list[str]:
+    """What is wrong with each checkpoint that lies there but cannot be offered, a sentence each."""
+    _, problems = _readable({path.stem: path for path in _shipped()} | _added().files)
+    return problems
+
+
+def add_folder(folder: Path) -> list[str]:
+    """Offer every checkpoint with a card in a folder of this machine; returns their names, also of ones known before.
+
+    Raises:
+        UserError: no such folder, or nothing in it that can be offered.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder on the machine that runs this app")
+    found, problems = _readable({str(path): path.resolve() for path in sorted(folder.glob("*.safetensors"))})
+    # A training run's state.safetensors has no card: it is no model.
+    problems = [problem for problem in problems if "has no card" not in problem]
+    if not found:
+        reason = problems[0] if problems else "a checkpoint is a .safetensors file with its card (.json) beside it"
+        raise UserError(f"no model found in {folder}: {reason}")
+    return [_added().add(model, f"{folder.resolve().name}/{model.path.stem}") for model in found.values()]
+
+
+def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
+    """Offer an uploaded checkpoint; returns its name. The same files again are the same model.
+
+    Args:
+        file_name: the weights', for errors and the name; nothing is written under it.
+        weights: a safetensors file.
+        card: the JSON file beside it.
+
+    Raises:
+        UserError: not a checkpoint that this version wrote, or weights and card that do not belong together.
+    """
+    if Path(file_name).suffix != ".safetensors":
+        raise UserError(f"{file_name} is not a .safetensors file; pickles are not read")
+    added = _added()
+    stem = Path(file_name.replace("\\", "/")).stem
+    path = added.folder / sha256(weights + card).hexdigest()[:16] / f"{stem[:60] or 'model'}.safetensors"
+    if not path.is_file():
+        path.parent.mkdir(exist_ok=True)
+        card_path(path).write_bytes(card)
+        path.write_bytes(weights)
+    try:
+        load_checkpoint(str(path))
+    except Exception as error:  # a stranger's card can ask for a network that fails to build in any way
+        shutil.rmtree(path.parent)
+        reason = str(error) if isinstance(error, UserError) else f"its card describes no network ({error})"
+        raise UserError(f"{file_name} cannot be used: {reason.replace(str(path.parent) + '/', '')}") from error
+    return added.add(ModelFile(stem, path, read_card(path)), stem)
+
+
+def devices() -> list[str]:
+    """Where a detector can run, the quickest first."""
+    return ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+
+
+def stamp(path: Path) -> int:
+    """Changes when the file does, so that a newly trained checkpoint is picked up without a restart."""
+    return path.stat().st_mtime_ns
+
+
+class _Added:
+    """Models that visitors brought. Uploads live in a temporary folder that goes when the server does."""
+
+    def __init__(self) -> None:
+        self._home = tempfile.TemporaryDirectory(prefix="obcn-models-")
+        self.folder = Path(self._home.name)
+        self.files: dict[str, Path] = {}
+        self._lock = threading.Lock()
+
+    def add(self, model: ModelFile, origin: str) -> str:
+        """Offer it under its card's name, with ``origin`` behind it where that is taken."""
+        with self._lock:
+            shipped = _shipped()
+            known = {path: name for name, path in self.files.items()} | {path: path.stem for path in shipped}
+            if model.path in known:
+                return known[model.path]
+            taken = set(known.values())
+            base = model.card.name
+            names = itertools.chain(
+                (base, f"{base} ({origin})"), (f"{base} ({origin}, {n})" for n in itertools.count(2))
+            )
+            name = next(name for name in names if name not in taken)
+            # A new dict: another visitor's run may be going through the old one.
+            self.files = self.files | {name: model.path}
+            return name
+
+
+@st.cache_resource(show_spinner=False)
+def _added() -> _Added:
+    return _Added()
+
+
+def _shipped() -> list[Path]:
+    """Files in ``checkpoints/``, the baseline first."""
+    return sorted(SHIPPED_CHECKPOINTS.glob("*.safetensors"), key=lambda path: (path.stem != "regression", path.stem))
+
+
+def _readable(files: dict[str, Path]) -> tuple[dict[str, ModelFile], list[str]]:
+    """Models whose cards can be read, and what is wrong with the others."""
+    models, problems = {}, []
+    for name, path in files.items():
+        try:
+            models[name] = ModelFile(
+                name, path, _card(path, *(_stamp_or_none(file) for file in (path, card_path(path))))
+            )
+        except UserError as error:
+            problems.append(str(error))
+    return models, problems
+
+
+@lru_cache(maxsize=256)
+def _card(path: Path, weights_stamp: int | None, card_stamp: int | None) -> Card:
+    """The card beside ``path``, read anew when either file changes; failures are not kept."""
+    if weights_stamp is None:
+        raise UserError(f"{path} is gone")
+    return read_card(path)
+
+
+def _stamp_or_none(path: Path) -> int | None:
+    return stamp(path) if path.is_file() else None
 
 
 def missing_checkpoints() -> list[Head]:
@@ -25,11 +179,6 @@ def card_of(head: Head) -> Card:
         UserError: no card, or not one.
     """
     return read_card(find_checkpoint(head))
-
-
-def devices() -> list[str]:
-    """Where a detector can run, the quickest first."""
-    return ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
 
 
 def stored_scores(photo: Photo, head: Head, device: str) -> ScoredPhoto | None:

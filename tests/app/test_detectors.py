@@ -1,0 +1,140 @@
+"""Models that a visitor adds: real files in, names out."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app import detectors
+from app.detectors import add_folder, add_upload, available_models, unreadable_models
+from obcn.checkpoints import SHIPPED_CHECKPOINTS, card_path, read_card, save_checkpoint
+from obcn.errors import UserError
+from obcn.models.detector import build_detector
+from tests.app.helpers import card
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch, tmp_path) -> Path:
+    """No model added yet, and ``tmp_path/shipped`` in place of checkpoints/."""
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    monkeypatch.setattr(detectors, "SHIPPED_CHECKPOINTS", shipped)
+    detectors._added.clear()
+    yield shipped
+    detectors._added.clear()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """A small real checkpoint, never trained."""
+    path = tmp_path_factory.mktemp("made") / "best.safetensors"
+    described = card("regression")
+    save_checkpoint(path, build_detector(described.config, described.classes), described)
+    return path
+
+
+def put(checkpoint: Path, folder: Path, name: str = "best") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    there = folder / f"{name}.safetensors"
+    shutil.copy(checkpoint, there)
+    shutil.copy(card_path(checkpoint), card_path(there))
+    return there
+
+
+def test_shipped_models_come_first_and_the_baseline_before_all(checkpoint, fresh, tmp_path) -> None:
+    for name in ("obcn", "regression", "dfl"):
+        put(checkpoint, fresh, name)
+    assert list(available_models()) == ["regression", "dfl", "obcn"]
+    add_folder(put(checkpoint, tmp_path / "run").parent)
+    assert len(available_models()) == 4
+    assert list(available_models())[:3] == ["regression", "dfl", "obcn"]
+
+
+def test_every_checkpoint_with_a_card_in_a_folder_is_offered_under_its_own_name(checkpoint, tmp_path) -> None:
+    put(checkpoint, tmp_path / "run", "best")
+    put(checkpoint, tmp_path / "run", "last")
+    shutil.copy(checkpoint, tmp_path / "run" / "state.safetensors")  # a training run's, without a card
+    names = add_folder(tmp_path / "run")
+    assert names == ["regression", "regression (run/last)"]
+    models = available_models()
+    assert [models[name].path.name for name in names] == ["best.safetensors", "last.safetensors"]
+    assert models["regression"].card == read_card(checkpoint)
+    assert add_folder(tmp_path / "run") == names, "the same files again are the same models"
+    put(checkpoint, tmp_path / "other")
+    assert add_folder(tmp_path / "other") == ["regression (other/best)"]
+
+
+def test_a_folder_of_shipped_models_adds_nothing(checkpoint, fresh) -> None:
+    put(checkpoint, fresh, "regression")
+    assert add_folder(fresh) == ["regression"]
+    assert list(available_models()) == ["regression"]
+
+
+def test_folders_without_a_model_are_refused(checkpoint, tmp_path) -> None:
+    with pytest.raises(UserError, match="not a folder"):
+        add_folder(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"\.safetensors file with its card"):
+        add_folder(tmp_path)
+    bad = put(checkpoint, tmp_path / "bad")
+    card_path(bad).write_text('{"name": "half a card"}')
+    with pytest.raises(UserError, match="is not the card of a checkpoint"):
+        add_folder(tmp_path / "bad")
+
+
+def test_a_model_whose_file_goes_away_is_told_and_not_offered(checkpoint, tmp_path) -> None:
+    there = put(checkpoint, tmp_path / "run")
+    add_folder(there.parent)
+    there.unlink()
+    assert available_models() == {}
+    (problem,) = unreadable_models()
+    assert "best.safetensors is gone" in problem
+
+
+def test_a_card_that_changes_is_read_again(checkpoint, fresh) -> None:
+    there = put(checkpoint, fresh, "regression")
+    assert available_models()["regression"].card.classes == ("cat", "dog", "horse")
+    card_path(there).write_text(card_path(there).read_text().replace('"horse"', '"zebra"'))
+    assert available_models()["regression"].card.classes == ("cat", "dog", "zebra")
+
+
+def test_an_upload_is_offered_once(checkpoint) -> None:
+    files = checkpoint.read_bytes(), card_path(checkpoint).read_bytes()
+    assert add_upload("mine.safetensors", *files) == "regression"
+    assert add_upload("mine.safetensors", *files) == "regression"
+    model = available_models()["regression"]
+    assert model.path.read_bytes() == files[0]
+    assert add_upload("other.safetensors", files[0], files[1] + b"\n") == "regression (other)"
+
+
+def test_uploads_that_cannot_be_used_leave_nothing_behind(checkpoint) -> None:
+    weights, described = checkpoint.read_bytes(), card_path(checkpoint).read_bytes()
+    odd = described.replace(b'"hidden": ', b'"hidden": -')
+    assert odd != described
+    for name, content, beside, reason in (
+        ("model.pt", weights, described, "pickles are not read"),
+        ("model.safetensors", b"\x80\x04 a pickle", described, "not a safetensors checkpoint"),
+        ("model.safetensors", weights[:5000], described, "not a safetensors checkpoint"),
+        ("model.safetensors", weights, b"{}", "not the card"),
+        ("model.safetensors", weights, described.replace(b'"horse"', b'"horse", "cow"'), "does not fit"),
+        ("model.safetensors", weights, odd, "cannot be used"),
+    ):
+        with pytest.raises(UserError, match=reason) as caught:
+            add_upload(name, content, beside)
+        assert "obcn-models" not in str(caught.value), "no folder of the server's is told"
+    assert available_models() == {}
+    assert unreadable_models() == []
+
+
+def test_an_uploads_name_cannot_leave_its_folder(checkpoint) -> None:
+    name = add_upload(
+        "../../outside/..\\evil.safetensors", checkpoint.read_bytes(), card_path(checkpoint).read_bytes() + b" "
+    )
+    path = available_models()[name].path
+    assert path.name == "evil.safetensors"
+    assert path.parent.parent == detectors._added().folder
+
+
+def test_the_shipped_checkpoints_are_readable(monkeypatch) -> None:
+    monkeypatch.setattr(detectors, "SHIPPED_CHECKPOINTS", SHIPPED_CHECKPOINTS)
+    assert {"regression", "obcn"} <= set(available_models())
+    assert unreadable_models() == []
