@@ -1,19 +1,25 @@
 """Figures as SVG or PNG, drawn by kaleido with a Chrome or Chromium, in a process of its own.
 
-A browser may be missing, fail to start, or hang; none of that may cost a script its tables and pages.
+A browser may be missing, fail to start, or hang; none of that may cost a script its tables and pages. The process is
+this file run as a script: one that multiprocessing starts would first run the caller's main module again, which under
+Streamlit is the whole app.
 """
 
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import plotly.graph_objects as go
 import plotly.io
+from choreographer.browsers.chromium import Chromium
 
 TIME_LIMIT = 180
 
 
-def draw_pictures(figures: dict[Path, go.Figure], time_limit: float = TIME_LIMIT) -> str | None:
+def draw_pictures(figures: Mapping[Path, go.Figure], time_limit: float = TIME_LIMIT) -> str | None:
     """Draw each figure into its file, whose ending says the format.
 
     Args:
@@ -23,21 +29,36 @@ def draw_pictures(figures: dict[Path, go.Figure], time_limit: float = TIME_LIMIT
     Returns:
         Why there are no pictures, in one line; None if there are.
     """
-    receiver, sender = get_context("spawn").Pipe(duplex=False)
-    pages = {path: figure.to_json() for path, figure in figures.items()}
-    process = get_context("spawn").Process(target=_draw, args=(pages, sender), daemon=True)
-    process.start()
-    sender.close()
+    pages = {str(path): figure.to_json() for path, figure in figures.items()}
     try:
-        return receiver.recv() if receiver.poll(time_limit) else f"the browser did not answer in {time_limit:g} s"
-    except EOFError:
-        return "the browser's process broke off"
-    finally:
-        process.kill()
-        process.join()
+        # -P: this folder's modules are the package's, not the script's.
+        done = subprocess.run(
+            [sys.executable, "-P", __file__],
+            input=json.dumps(pages),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=time_limit,
+        )
+    except subprocess.TimeoutExpired:
+        return f"the browser did not answer in {time_limit:g} s"
+    if done.returncode == 0:
+        return None
+    return done.stdout.strip() or "the browser's process broke off"
 
 
-def _draw(pages: dict[Path, str], sender: Connection) -> None:
+def browser_found() -> bool:
+    """Whether there is a Chrome or Chromium to draw with, looked for where kaleido looks."""
+    path = Chromium.find_browser(skip_local=False)
+    return path is not None and shutil.which(path) is not None
+
+
+def _draw(pages: dict[str, str]) -> None:
+    """Draw figures given as JSON by file.
+
+    Raises:
+        SystemExit: with status 1, the reason on stdout in one line.
+    """
     figures = [plotly.io.from_json(page) for page in pages.values()]
     try:
         # All at once: each call starts a browser.
@@ -46,10 +67,13 @@ def _draw(pages: dict[Path, str], sender: Connection) -> None:
             list(pages),
             width=[figure.layout.width for figure in figures],
             height=[figure.layout.height for figure in figures],
-            scale=[2 if path.suffix == ".png" else 1 for path in pages],
+            scale=[2 if path.endswith(".png") else 1 for path in pages],
         )
     # Whatever goes wrong here is one thing to the caller: no pictures.
     except Exception as error:
-        sender.send((str(error).strip().splitlines() or [type(error).__name__])[0])
-    else:
-        sender.send(None)
+        print((str(error).strip().splitlines() or [type(error).__name__])[0])
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    _draw(json.load(sys.stdin))
