@@ -41,8 +41,13 @@ class _Instances(TypedDict):
 _INSTANCES = TypeAdapter(_Instances)
 
 
-def read_coco(images: Path, annotations: Path) -> Annotations:
+def read_coco(images: Path, annotations: Path, complete: bool = True) -> Annotations:
     """A COCO instances file and its folder of photos.
+
+    Args:
+        images: the folder.
+        annotations: the file.
+        complete: whether every photo that the file names must be there.
 
     Raises:
         UserError: a file or folder is missing, is not COCO JSON, or a box names an unknown photo or class.
@@ -56,7 +61,8 @@ def read_coco(images: Path, annotations: Path) -> Annotations:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{annotations} is not JSON ({error})") from error
     _check(annotations, content)
-    missing = [image["file_name"] for image in content["images"] if not (images / image["file_name"]).is_file()]
+    names = [image["file_name"] for image in content["images"]] if complete else []
+    missing = [name for name in names if not (images / name).is_file()]
     if missing:
         raise UserError(f"{annotations} names {len(missing)} photo(s) that are not in {images}, first {missing[0]}")
     for box in content["annotations"]:

@@ -1,6 +1,7 @@
 """PASCAL VOC folders: Annotations/*.xml, ImageSets/Main/SPLIT.txt, JPEGImages/."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 from xml.etree.ElementTree import Element, ParseError
@@ -34,19 +35,40 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
     if not paths:
         raise UserError(f"{listing} lists no photo")
     trees = {path: _parse(path) for path in paths}
-    found = {_class(path, obj) for path, tree in trees.items() for obj in tree.iter("object")}
-    classes = classes or tuple(sorted(found))
-    if not found.intersection(classes):
-        wanted, there = ", ".join(classes) or "any class", ", ".join(sorted(found)) or "none"
+    found = _classes(trees)
+    classes = classes or tuple(found)
+    if not set(found).intersection(classes):
+        wanted, there = ", ".join(classes) or "any class", ", ".join(found) or "none"
         raise UserError(f"the photos of {listing} have no object of {wanted}; there are: {there}")
+    annotations = _as_coco(root, trees, classes)
+    for path, image in zip(trees, annotations.images, strict=True):
+        if not annotations.path(image).is_file():
+            raise UserError(f"{path} names {image['file_name']}, which is not in {annotations.folder}")
+    return annotations
+
+
+def read_voc_photos(root: Path, stems: Sequence[str]) -> Annotations:
+    """Some photos of a VOC folder as COCO records, to look at: none need hold an object, or lie there still.
+
+    Args:
+        root: the folder that holds Annotations and JPEGImages.
+        stems: names of files in Annotations, without their ending.
+
+    Raises:
+        UserError: an annotation is missing or damaged; the message names it.
+    """
+    paths = [root / "Annotations" / f"{stem}.xml" for stem in stems]
+    trees = {path: _parse(path) for path in paths}
+    return _as_coco(root, trees, tuple(_classes(trees)))
+
+
+def _as_coco(root: Path, trees: dict[Path, Element], classes: tuple[str, ...]) -> Annotations:
     id_of = {name: number for number, name in enumerate(classes, start=1)}
 
     images: list[dict] = []
     boxes: list[dict] = []
     for image_id, (path, tree) in enumerate(trees.items(), start=1):
         file_name = tree.findtext("filename") or f"{path.stem}.jpg"
-        if not (root / "JPEGImages" / file_name).is_file():
-            raise UserError(f"{path} names {file_name}, which is not in {root / 'JPEGImages'}")
         width, height = (_number(path, tree, f"size/{side}") for side in ("width", "height"))
         images.append({"id": image_id, "file_name": file_name, "width": int(width), "height": int(height)})
         for obj in tree.iter("object"):
@@ -68,6 +90,11 @@ def _box(path: Path, obj: Element, box_id: int, image_id: int, id_of: dict[str, 
         "iscrowd": 0,
         "difficult": int(_number(path, obj, "difficult", default="0")),
     }
+
+
+def _classes(trees: dict[Path, Element]) -> list[str]:
+    """Names of all that occurs, sorted."""
+    return sorted({_class(path, obj) for path, tree in trees.items() for obj in tree.iter("object")})
 
 
 def _class(path: Path, obj: Element) -> str:

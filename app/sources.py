@@ -1,0 +1,142 @@
+"""Data sets by the names that visitors give: which photos there are, and what is really in them.
+
+A data set is named by two words, which links carry as ``data`` and ``photos``. ``data`` says where the true boxes are:
+a COCO file, a VOC folder, one split of it (``ImageSets/Main/val.txt``), a record file, or nothing. ``photos`` is the
+folder of photos; a VOC folder needs none.
+"""
+
+import hashlib
+import io
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow.compute as pc
+import torch
+
+from app.photos import Photo, Truth
+from obcn.data import Annotations, read_photo
+from obcn.data.coco import read_coco
+from obcn.data.voc import read_voc_photos
+from obcn.errors import UserError
+from obcn.record_files import read_records
+from obcn.record_schema import CORNERS, each
+
+RECORD_ENDING = ".parquet"
+
+
+def photo_from_source(data: str, photos: str, image: str) -> Photo:
+    """One photo of a data set with its true boxes.
+
+    Args:
+        data: where the true boxes are; see above. Without it the photo has no truth.
+        photos: the folder of photos.
+        image: file name in that folder.
+
+    Raises:
+        UserError: a file is missing or damaged, or the data set does not hold the photo.
+    """
+    if not image:
+        raise UserError("the link names no photo: it needs an image beside data and photos")
+    path = photo_folder(data, photos) / image
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; is {path.parent} the folder of the photos?")
+    root = voc_root(data)
+    # In a VOC folder the photo's own file says all; reading the whole folder takes seconds.
+    truth = Path(data) if root is None else root / "Annotations" / f"{path.stem}.xml"
+    return _photo(data, path, image, _stamp(path), _stamp(truth) if data else 0)
+
+
+def read_source(data: str, photos: str) -> Annotations:
+    """All photos of a COCO file, VOC folder or VOC split with their boxes; photos may be missing on the disk.
+
+    Raises:
+        UserError: missing, damaged, or not annotations.
+    """
+    return _annotations(Path(data).expanduser(), photo_folder(data, photos), _stamp(Path(data)))
+
+
+def photo_folder(data: str, photos: str) -> Path:
+    """The folder of photos: ``photos``, or a VOC folder's own.
+
+    Raises:
+        UserError: nothing names one, or it is none.
+    """
+    voc = voc_root(data)
+    if photos:
+        folder = Path(photos).expanduser()
+    elif voc is not None:
+        folder = voc / "JPEGImages"
+    else:
+        raise UserError("say where the photos lie: only a VOC folder says so by itself")
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of photos")
+    return folder
+
+
+def voc_root(data: str) -> Path | None:
+    """The VOC folder that ``data`` is, or is a split of."""
+    path = Path(data).expanduser()
+    if data and path.is_dir():
+        return path
+    return path.parents[2] if path.suffix == ".txt" and len(path.parents) > 2 else None
+
+
+# Readers hand out one object for one file, as app.photos does; a file that changes has another stamp.
+
+
+@lru_cache(maxsize=32)
+def _photo(data: str, path: Path, image: str, *stamps: int) -> Photo:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return Photo(image, read_photo(io.BytesIO(content), str(path)), digest, _truth(data, path, image))
+
+
+def _truth(data: str, path: Path, image: str) -> Truth | None:
+    if not data:
+        return None
+    if data.endswith(RECORD_ENDING):
+        return _truth_of_records(Path(data).expanduser(), image)
+    root = voc_root(data)
+    annotations = read_voc_photos(root, [path.stem]) if root else read_source(data, str(path.parent))
+    found = next((record for record in annotations.images if record["file_name"] == image), None)
+    if found is None:
+        raise UserError(f"{data} does not list {image}")
+    target = annotations.target(found)
+    return Truth(target["boxes"], tuple(annotations.classes[label - 1] for label in target["labels"].tolist()))
+
+
+def _truth_of_records(path: Path, image: str) -> Truth:
+    """What a record file says of a photo: every true object that counts has one row, found or missed."""
+    table = read_records(path, ["file_name", "category", "outcome", *each("truth", CORNERS)])
+    rows = table.filter(pc.equal(table["file_name"].cast("string"), image)).to_pandas()
+    if rows.empty:
+        raise UserError(f"{path} has no row of {image}")
+    rows = rows[rows.outcome.isin(("matched", "missed"))]
+    boxes = torch.tensor(rows[each("truth", CORNERS)].to_numpy(), dtype=torch.float32)
+    return Truth(boxes, tuple(rows.category.astype(str)))
+
+
+@lru_cache(maxsize=4)
+def _annotations(data: Path, photos: Path, stamp: int) -> Annotations:
+    root = voc_root(str(data))
+    if root is None:
+        return read_coco(photos, data, complete=False)
+    return read_voc_photos(root, _stems(data))
+
+
+def _stems(data: Path) -> list[str]:
+    """The annotation files of a whole VOC folder, or those that a split lists."""
+    if data.is_dir():
+        stems = sorted(path.stem for path in (data / "Annotations").glob("*.xml"))
+        if not stems:
+            raise UserError(f"{data} is not a VOC folder: {data / 'Annotations'} holds no .xml file")
+        return stems
+    lines = data.read_text(encoding="utf-8", errors="replace").splitlines()
+    return list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.expanduser().stat().st_mtime_ns
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
