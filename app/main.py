@@ -15,7 +15,12 @@ from app.style import PAGE_CSS  # noqa: E402
 st.set_page_config(page_title="OBCN Lab", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), size="large")
 st.html(PAGE_CSS)
-page = st.navigation([st.Page("pages/compare.py", title="Compare", icon=":material/compare:", default=True)])
+page = st.navigation(
+    [
+        st.Page("pages/compare.py", title="Compare", icon=":material/compare:", default=True),
+    ],
+    position="top",
+)
 if "torch" not in sys.modules:
     # Only the first visitor after a start meets this; nothing above needs torch, so the words appear at once.
     with st.spinner("Starting up: loading PyTorch…"):
