@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from obcn.errors import UserError
-from obcn.offsets import BinCodec, OffsetCodec, RegressionCodec, hierarchical_ranges
-from obcn.offsets.codecs import DecodeRule, RegressionLoss, ResidualOrigin
+from obcn.offsets import (
+    BinCodec,
+    DistanceBinCodec,
+    OffsetCodec,
+    RegressionCodec,
+    SupportPointCodec,
+    hierarchical_ranges,
+)
+from obcn.offsets.codecs import RegressionLoss, ResidualOrigin
+from obcn.offsets.distribution import DecodeRule
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -59,7 +67,60 @@ class BinOffsets(_Strict):
         return BinCodec(self.num_bins, ranges, self.decode, self.residual_from)
 
 
-Offsets = Annotated[RegressionOffsets | BinOffsets, Field(discriminator="codec")]
+class DflOffsets(_Strict):
+    """Distribution focal loss: n uniform support points over [-a, a] per coordinate."""
+
+    codec: Literal["dfl"]
+    num_points: int = Field(22, ge=2)
+    half_range: float = Field(3.0, gt=0)
+    decode: DecodeRule = "expectation"
+    class_agnostic: bool = True
+
+    def build(self) -> OffsetCodec:
+        """The codec that these settings describe."""
+        return SupportPointCodec.dfl(self.num_points, self.half_range, self.decode)
+
+
+class DfineOffsets(_Strict):
+    """D-FINE's support points: dense around 0, the last two at a and 2a; an odd number of them."""
+
+    codec: Literal["dfine"]
+    num_points: int = Field(23, ge=5)
+    half_range: float = Field(3.0, gt=0)
+    flatness: float = Field(0.5, gt=0)
+    decode: DecodeRule = "expectation"
+    class_agnostic: bool = True
+
+    @field_validator("num_points")
+    @classmethod
+    def _one_point_is_zero(cls, num_points: int) -> int:
+        if num_points % 2 == 0:
+            raise ValueError("must be odd, so that one point is zero")
+        return num_points
+
+    def build(self) -> OffsetCodec:
+        """The codec that these settings describe."""
+        return SupportPointCodec.dfine(self.num_points, self.half_range, self.flatness, self.decode)
+
+
+class DistanceBinOffsets(_Strict):
+    """Distance-aware bins: a sigmoid for each of m uniform bins and two tails per coordinate."""
+
+    codec: Literal["distance_bins"]
+    num_bins: int = Field(20, ge=1)
+    half_range: float = Field(3.0, gt=0)
+    sigma: float = Field(1.0, gt=0)
+    decode: DecodeRule = "expectation"
+    class_agnostic: bool = True
+
+    def build(self) -> OffsetCodec:
+        """The codec that these settings describe."""
+        return DistanceBinCodec(self.num_bins, self.half_range, self.sigma, rule=self.decode)
+
+
+Offsets = Annotated[
+    RegressionOffsets | BinOffsets | DflOffsets | DfineOffsets | DistanceBinOffsets, Field(discriminator="codec")
+]
 
 
 class InputConfig(_Strict):

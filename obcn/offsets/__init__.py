@@ -1,22 +1,22 @@
-"""The paper's mathematics on plain tensors: how four offsets are written as network outputs."""
+"""The mathematics on plain tensors: how the paper and its successors write four offsets as network outputs."""
 
 from obcn.offsets.bins import UniformBins, hierarchical_ranges
 from obcn.offsets.boxes import OFFSET_WEIGHTS, decode_boxes, encode_boxes
-from obcn.offsets.codecs import (
-    BinCodec,
-    OffsetCodec,
-    OffsetExplanation,
-    RegressionCodec,
-    StageExplanation,
-)
+from obcn.offsets.codecs import BinCodec, OffsetCodec, RegressionCodec
+from obcn.offsets.distance_bins import DistanceBinCodec
+from obcn.offsets.distribution import OffsetExplanation, StageExplanation
+from obcn.offsets.support_points import SupportPointCodec, SupportPoints
 
 __all__ = [
     "OFFSET_WEIGHTS",
     "BinCodec",
+    "DistanceBinCodec",
     "OffsetCodec",
     "OffsetExplanation",
     "RegressionCodec",
     "StageExplanation",
+    "SupportPointCodec",
+    "SupportPoints",
     "UniformBins",
     "decode_boxes",
     "encode_boxes",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from obcn.offsets.distribution import between_infinities
+
 
 @dataclass(frozen=True)
 class UniformBins:
@@ -47,6 +49,10 @@ class UniformBins:
         # Not linspace: it adds up steps, and an edge at 1e-16 puts an offset of exactly 0 into the bin on its left.
         numerators = torch.arange(-self.num_bins, self.num_bins + 1, 2, dtype=torch.float64) * self.half_range
         return (numerators / self.num_bins).to(like)
+
+    def edges(self, like: Tensor) -> Tensor:
+        """(n + 1,) edges of all bins; the tails' outer ones are infinite."""
+        return between_infinities(self.inner_edges(like))
 
     def representatives(self, like: Tensor) -> Tensor:
         """(n,) representative offsets: bin midpoints, and -a and a for the tails (Eq. 5)."""

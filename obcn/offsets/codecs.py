@@ -4,7 +4,6 @@ A detector holds an :class:`OffsetCodec` and never asks which one. Codecs are pl
 no parameters, and work on tensors of any device and floating-point dtype.
 """
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -12,46 +11,11 @@ import torch
 from torch import Tensor
 
 from obcn.offsets.bins import UniformBins, as_full_precision, hierarchical_ranges, require_finite
+from obcn.offsets.distribution import DecodeRule, OffsetExplanation, decode_stage, explain_stage
 from obcn.offsets.losses import bin_cross_entropy, giou_loss, l2_loss, smooth_l1_loss
 
-DecodeRule = Literal["argmax", "expectation"]
 ResidualOrigin = Literal["true_bin", "predicted_bin", "prediction"]
 RegressionLoss = Literal["l2", "smooth_l1", "giou"]
-
-
-@dataclass(frozen=True)
-class StageExplanation:
-    """What one stage of a bin head believes about N candidates.
-
-    Attributes:
-        probabilities: (N, 4, n) softmax over the bins in spatial order, tails first and last (Eq. 6).
-        edges: (n + 1,) bin edges in normalised offsets from this stage's origin; the ends are infinite.
-        representatives: (n,) representative offset of each bin, from this stage's origin.
-        origin: (N, 4) normalised offset that the earlier stages add up to; zero in the first stage.
-        argmax: (N, 4) representative of the most probable bin, from the origin.
-        expectation: (N, 4) expected representative, from the origin (Eq. 10).
-        spread: (N, 4) standard deviation of the representatives, in normalised offsets.
-    """
-
-    probabilities: Tensor
-    edges: Tensor
-    representatives: Tensor
-    origin: Tensor
-    argmax: Tensor
-    expectation: Tensor
-    spread: Tensor
-
-
-@dataclass(frozen=True)
-class OffsetExplanation:
-    """How a codec arrived at its offsets: the (N, 4) normalised ``offsets`` and the stages behind them.
-
-    A regression head has no stages. ``partial`` has one (N, 4) entry per stage: the offset after it.
-    """
-
-    offsets: Tensor
-    stages: tuple[StageExplanation, ...]
-    partial: tuple[Tensor, ...]
 
 
 class OffsetCodec(Protocol):
@@ -60,6 +24,16 @@ class OffsetCodec(Protocol):
     @property
     def num_outputs(self) -> int:
         """Network outputs per candidate."""
+        ...
+
+    @property
+    def num_stages(self) -> int:
+        """How many distributions per coordinate add up to an offset; 0 for a head that keeps none."""
+        ...
+
+    @property
+    def rule(self) -> DecodeRule | None:
+        """How a distribution becomes an offset; None where there is none."""
         ...
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -105,6 +79,16 @@ class RegressionCodec:
         """Four: one per coordinate."""
         return 4
 
+    @property
+    def num_stages(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def rule(self) -> None:
+        """None: there is nothing to choose."""
+        return None
+
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Regression loss summed over candidates and coordinates; see :meth:`OffsetCodec.loss`."""
         require_finite(targets)
@@ -120,10 +104,10 @@ class RegressionCodec:
 
     def explain(self, outputs: Tensor) -> OffsetExplanation:
         """No stages: regression keeps no second opinion."""
-        return OffsetExplanation(offsets=self.decode(outputs), stages=(), partial=())
+        return OffsetExplanation(offsets=self.decode(outputs), stages=(), partial=(), used_stages=0)
 
     def decoding(self, rule: DecodeRule | None = None, num_stages: int | None = None) -> "RegressionCodec":
-        """Itself: there is nothing to choose."""
+        """Itself."""
         return self
 
 
@@ -209,7 +193,7 @@ class BinCodec:
         """Sum of the used stages' offsets (Eq. 11): (N, 4 K n) outputs to (N, 4) normalised offsets."""
         scores = self.scores(outputs)
         used = self.stages[: self.used_stages]
-        return torch.stack([_decode_stage(bins, scores[:, k], self.rule) for k, bins in enumerate(used)]).sum(0)
+        return torch.stack([decode_stage(bins, scores[:, k], self.rule) for k, bins in enumerate(used)]).sum(0)
 
     def explain(self, outputs: Tensor) -> OffsetExplanation:
         """Every stage's distribution, also of stages that ``used_stages`` leaves out of the sum."""
@@ -217,11 +201,16 @@ class BinCodec:
         origin = scores.new_zeros(scores.shape[0], 4)
         stages, partial = [], []
         for k, bins in enumerate(self.stages):
-            stage = _explain_stage(bins, scores[:, k], origin)
+            stage = explain_stage(bins, scores[:, k], origin)
             origin = origin + (stage.argmax if self.rule == "argmax" else stage.expectation)
             stages.append(stage)
             partial.append(origin)
-        return OffsetExplanation(offsets=self.decode(outputs), stages=tuple(stages), partial=tuple(partial))
+        return OffsetExplanation(
+            offsets=self.decode(outputs),
+            stages=tuple(stages),
+            partial=tuple(partial),
+            used_stages=self.used_stages or self.num_stages,
+        )
 
     def decoding(self, rule: DecodeRule | None = None, num_stages: int | None = None) -> "BinCodec":
         """The same bins decoded another way; see :meth:`OffsetCodec.decoding`."""
@@ -231,28 +220,4 @@ class BinCodec:
     def _residual_origin(self, bins: UniformBins, scores: Tensor, labels: Tensor) -> Tensor:
         if self.residual_from == "true_bin":
             return bins.representatives(scores)[labels]
-        return _decode_stage(bins, scores, "argmax" if self.residual_from == "predicted_bin" else self.rule)
-
-
-def _decode_stage(bins: UniformBins, scores: Tensor, rule: DecodeRule) -> Tensor:
-    representatives = bins.representatives(scores)
-    if rule == "argmax":
-        return representatives[scores.argmax(-1)]
-    return scores.softmax(-1) @ representatives
-
-
-def _explain_stage(bins: UniformBins, scores: Tensor, origin: Tensor) -> StageExplanation:
-    probabilities = scores.softmax(-1)
-    representatives = bins.representatives(scores)
-    expectation = probabilities @ representatives
-    variance = (probabilities * (representatives - expectation[..., None]).square()).sum(-1)
-    infinity = scores.new_tensor([math.inf])
-    return StageExplanation(
-        probabilities=probabilities,
-        edges=torch.cat((-infinity, bins.inner_edges(scores), infinity)),
-        representatives=representatives,
-        origin=origin,
-        argmax=_decode_stage(bins, scores, "argmax"),
-        expectation=expectation,
-        spread=variance.sqrt(),
-    )
+        return decode_stage(bins, scores, "argmax" if self.residual_from == "predicted_bin" else self.rule)

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from obcn.config import SHIPPED_CONFIGS, load_config
+from obcn.errors import UserError
 from obcn.models import build_detector
 from tests.models.helpers import CLASSES, at_size, scene
 
@@ -65,14 +67,47 @@ def test_is_named_after_its_file_and_trains_at_the_size_it_is_validated_at(name)
     assert config.input.train_min_sizes[-1] == config.input.min_size
 
 
-def test_compact_heads_differ_in_name_and_offsets_only():
-    regression, bins = (load_config(name).model_dump() for name in ("compact_regression", "compact_obcn"))
-    assert (regression.pop("name"), bins.pop("name")) == ("compact_regression", "compact_obcn")
-    one, other = regression["box_head"].pop("offsets"), bins["box_head"].pop("offsets")
-    assert regression == bins
-    assert (one["codec"], other["codec"], other["num_stages"]) == ("regression", "bins", 2)
-    assert one["class_agnostic"]
-    assert other["class_agnostic"]
+@pytest.mark.parametrize(
+    ("head", "codec", "labels"),
+    [
+        ("obcn", "bins", 2 * 22),
+        ("dfl", "dfl", 22),
+        ("dfine", "dfine", 23),
+        ("distance_bins", "distance_bins", 22),
+    ],
+)
+def test_compact_heads_differ_in_name_and_offsets_only(head, codec, labels):
+    regression, other = (load_config(f"compact_{name}") for name in ("regression", head))
+    assert other.box_head.offsets.codec == codec
+    assert other.box_head.offsets.build().num_outputs == 4 * labels
+    assert other.box_head.offsets.class_agnostic
+    assert regression.box_head.offsets.class_agnostic
+    one, another = regression.model_dump(), other.model_dump()
+    assert (one.pop("name"), another.pop("name")) == ("compact_regression", f"compact_{head}")
+    one["box_head"].pop("offsets")
+    another["box_head"].pop("offsets")
+    assert one == another
+
+
+@pytest.mark.parametrize(
+    ("offsets", "problem"),
+    [
+        ({"codec": "dfl", "num_points": 1}, "num_points"),
+        ({"codec": "dfl", "num_bins": 20}, "num_bins"),
+        ({"codec": "dfine", "num_points": 22}, "odd"),
+        ({"codec": "dfine", "flatness": 0}, "flatness"),
+        ({"codec": "distance_bins", "sigma": -1}, "sigma"),
+        ({"codec": "distance_bins", "num_stages": 2}, "num_stages"),
+        ({"codec": "gaussian"}, "'dfl', 'dfine', 'distance_bins'"),
+    ],
+)
+def test_impossible_heads_are_refused_in_words(offsets, problem, tmp_path):
+    content = load_config("compact_obcn").model_dump(mode="json")
+    content["box_head"]["offsets"] = offsets
+    path = tmp_path / "head.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=problem):
+        load_config(str(path))
 
 
 @pytest.mark.parametrize("name", PAPER)

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from torchvision.ops import clip_boxes_to_image
 
-from obcn.config import BinOffsets, RegressionOffsets
+from obcn.config import BinOffsets, DfineOffsets, DflOffsets, DistanceBinOffsets, RegressionOffsets
 from obcn.explain import photo_tensor, score_photo, select
 from obcn.models.roi_heads import DetectionThresholds
 from obcn.offsets import decode_boxes
@@ -16,6 +16,9 @@ HEADS = {
     "argmax": {"offsets": BinOffsets(codec="bins", num_stages=2, decode="argmax")},
     "regression": {"offsets": RegressionOffsets(codec="regression")},
     "one box per class": {"offsets": RegressionOffsets(codec="regression", class_agnostic=False)},
+    "dfl": {"offsets": DflOffsets(codec="dfl")},
+    "dfine": {"offsets": DfineOffsets(codec="dfine", decode="argmax")},
+    "distance bins": {"offsets": DistanceBinOffsets(codec="distance_bins")},
     "cascade": {"offsets": BinOffsets(codec="bins", num_stages=1), "foreground_iou": (0.5, 0.7)},
 }
 

@@ -150,3 +150,36 @@ def smooth_l1(x, beta):
 def smooth_l1_gradient(x, beta):
     """Eq. 4."""
     return x / beta if abs(x) <= beta else math.copysign(1, x)
+
+
+def dfine_points(n, a, c):
+    """D-FINE's W(0)..W(n) piece by piece, as the paper prints it."""
+    points = []
+    for k in range(n + 1):
+        if k in (0, n):
+            points.append(-2 * a if k == 0 else 2 * a)
+        elif k < n / 2:
+            points.append(c - c * (a / c + 1) ** ((n - 2 * k) / (n - 2)))
+        else:
+            points.append(-c + c * (a / c + 1) ** ((-n + 2 * k) / (n - 2)))
+    return points
+
+
+def two_hot(target, points):
+    """DFL's label: the two points around the target share 1 by their distance, the outermost keep what is beyond."""
+    label = [0.0] * len(points)
+    if target <= points[0] or target >= points[-1]:
+        label[0 if target <= points[0] else -1] = 1.0
+        return label
+    left = max(k for k, point in enumerate(points) if point <= target)
+    gap = points[left + 1] - points[left]
+    label[left], label[left + 1] = (points[left + 1] - target) / gap, (target - points[left]) / gap
+    return label
+
+
+def distance_labels(target, half_range, num_bins, sigma):
+    """Soft labels of distance-aware bins: a Gaussian around the target over its value at the true bin, at most 1."""
+    values, width = representatives(half_range, num_bins), sigma * 2 * half_range / num_bins
+    clipped = min(max(target, -half_range), half_range)
+    heights = [math.exp(-((value - clipped) ** 2) / (2 * width**2)) for value in values]
+    return [min(1.0, height / heights[label(target, half_range, num_bins)]) for height in heights]

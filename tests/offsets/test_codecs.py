@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from obcn.offsets import BinCodec, RegressionCodec, hierarchical_ranges
+from obcn.offsets import BinCodec, DistanceBinCodec, RegressionCodec, SupportPointCodec, hierarchical_ranges
 from obcn.offsets.losses import bin_cross_entropy_gradient
 from tests.offsets import reference
 
@@ -22,10 +22,13 @@ CODECS = [
     BinCodec.hierarchical(num_stages=1),
     BinCodec.hierarchical(num_stages=3, rule="argmax", residual_from="true_bin"),
 ]
+ONE_STAGE = [SupportPointCodec.dfl(), SupportPointCodec.dfine(rule="argmax"), DistanceBinCodec(num_bins=7)]
+CODECS += ONE_STAGE
 every_bin_codec = pytest.mark.parametrize(
     ("rule", "residual_from", "num_stages"), list(itertools.product(RULES, ORIGINS, STAGES))
 )
 every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: type(codec).__name__)
+every_one_stage_codec = pytest.mark.parametrize("codec", ONE_STAGE, ids=["dfl", "dfine", "distance_bins"])
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -140,7 +143,8 @@ def test_explanation_agrees_with_decoding_and_the_reference(rule, used, seed):
     explanation = codec.explain(outputs)
     torch.testing.assert_close(explanation.offsets, codec.decode(outputs), rtol=0, atol=0)
     torch.testing.assert_close(explanation.partial[(used or 3) - 1], codec.decode(outputs))
-    assert len(explanation.stages) == len(explanation.partial) == 3
+    assert len(explanation.stages) == len(explanation.partial) == codec.num_stages == 3
+    assert explanation.used_stages == (used or 3)
 
     origin = torch.zeros(2, 4, dtype=torch.float64)
     for k, (stage, half_range) in enumerate(zip(explanation.stages, codec.ranges, strict=True)):
@@ -162,6 +166,41 @@ def test_explanation_agrees_with_decoding_and_the_reference(rule, used, seed):
         assert ((stage.representatives >= stage.edges[:-1]) & (stage.representatives <= stage.edges[1:])).all()
         origin = origin + by_rule[rule]
         torch.testing.assert_close(explanation.partial[k], origin)
+
+
+@every_one_stage_codec
+@pytest.mark.parametrize("rule", RULES)
+@given(seed=seeds)
+def test_one_stage_explanation_agrees_with_decoding_and_its_own_numbers(codec, rule, seed):
+    codec = codec.decoding(rule)
+    outputs, _ = _random_case(codec, seed, rows=3)
+    explanation = codec.explain(outputs)
+    (stage,), (partial,) = explanation.stages, explanation.partial
+    assert torch.equal(explanation.offsets, codec.decode(outputs))
+    assert torch.equal(explanation.offsets, stage.argmax if rule == "argmax" else stage.expectation)
+    assert torch.equal(partial, explanation.offsets)
+    assert explanation.used_stages == codec.num_stages == 1
+    assert not stage.origin.any()
+
+    p, values = stage.probabilities, stage.representatives
+    n = codec.num_outputs // 4
+    assert (p.shape, values.shape, stage.edges.shape) == ((3, 4, n), (n,), (n + 1,))
+    torch.testing.assert_close(p.sum(-1), torch.ones(3, 4, dtype=torch.float64))
+    torch.testing.assert_close(stage.argmax, values[p.argmax(-1)])
+    torch.testing.assert_close(stage.expectation, (p * values).sum(-1))
+    variance = (p * values.square()).sum(-1) - (p * values).sum(-1).square()
+    torch.testing.assert_close(stage.spread, variance.sqrt(), rtol=1e-6, atol=1e-6)
+    assert (stage.edges[0], stage.edges[-1]) == (-math.inf, math.inf)
+    assert (stage.edges.diff() > 0).all()
+    assert ((values >= stage.edges[:-1]) & (values <= stage.edges[1:])).all()
+
+
+@every_one_stage_codec
+def test_one_stage_has_one_stage_to_use(codec):
+    assert codec.decoding() == codec.decoding(num_stages=1) == codec
+    for other in (0, 2):
+        with pytest.raises(ValueError, match=r"1 stage\(s\)"):
+            codec.decoding(num_stages=other)
 
 
 def test_spread_of_two_equally_likely_bins_is_half_their_distance():
@@ -201,6 +240,8 @@ def test_regression_has_no_stages_and_one_way_to_decode():
     assert torch.equal(explanation.offsets, outputs)
     assert torch.equal(codec.decode(outputs), outputs)
     assert explanation.stages == explanation.partial == ()
+    assert codec.num_stages == explanation.used_stages == 0
+    assert codec.rule is None
     assert codec.decoding("argmax", 2) == codec
 
 
