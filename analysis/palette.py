@@ -35,7 +35,7 @@ class Palette:
         bar: a bin of a histogram.
         peak: the most probable bin.
         halo: thin rim that keeps a line readable on any photo.
-        lines: by role.
+        lines: by role; whoever draws models adds theirs by name.
     """
 
     ink: str
@@ -44,10 +44,10 @@ class Palette:
     bar: str
     peak: str
     halo: str
-    lines: dict[Role, Line]
+    lines: dict[str, Line]
 
 
-def _lines(expectation: str, candidate: str) -> dict[Role, Line]:
+def _lines(expectation: str, candidate: str) -> dict[str, Line]:
     return {
         "expectation": Line(expectation, "solid", 3, "circle", "OBCN, expectation"),
         "argmax": Line("#CC79A7", "solid", 1.5, "triangle-down", "OBCN, argmax"),

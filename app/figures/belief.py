@@ -1,4 +1,4 @@
-"""What a bin head believes about one object, with everything that is marked beside it, in offsets and in pixels."""
+"""What a head believes about one object, with everything that is marked beside it, in offsets and in pixels."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,6 @@ from obcn.offsets import OFFSET_WEIGHTS, BinCodec, StageExplanation, decode_boxe
 from obcn.offsets.codecs import DecodeRule
 
 Coordinate = Literal["x", "y", "w", "h"]
-Rival = Literal["regression", "truth"]
 
 COORDINATES: tuple[Coordinate, ...] = ("x", "y", "w", "h")
 COORDINATE_NAMES: dict[Coordinate, str] = {"x": "centre x", "y": "centre y", "w": "width", "h": "height"}
@@ -22,7 +21,7 @@ COORDINATE_NAMES: dict[Coordinate, str] = {"x": "centre x", "y": "centre y", "w"
 
 @dataclass(frozen=True)
 class Belief:
-    """A bin head's explanation of one detection, and other boxes told in the same terms.
+    """One detection's explanation by a head that keeps distributions, and other boxes told in the same terms.
 
     Attributes:
         candidate: (4,) the candidate box, (x1, y1, x2, y2) in pixels, that all offsets start from.
@@ -32,7 +31,7 @@ class Belief:
         final: (4,) the detection's box in pixels, clipped to the photo.
         after_stages: per stage the (4,) box after it, in pixels, clipped to the photo.
         by_rule: the (4,) box that each decode rule gives, in pixels, clipped to the photo.
-        rivals: other boxes of the same object as (4,) boxes in pixels: regression's, and the truth where known.
+        rivals: (4,) boxes in pixels of the same object: other models' by name, and ``truth`` where known.
     """
 
     candidate: Tensor
@@ -42,12 +41,12 @@ class Belief:
     final: Tensor
     after_stages: tuple[Tensor, ...]
     by_rule: Mapping[DecodeRule, Tensor]
-    rivals: Mapping[Rival, Tensor]
+    rivals: Mapping[str, Tensor]
 
-    def rival_offsets(self, rival: Rival) -> Tensor:
+    def rival_offsets(self, rival: str) -> Tensor:
         """(4,) normalised offsets that would carry *this* head's candidate onto the rival's box.
 
-        Regression has a candidate of its own; told from one candidate, the two answers can be compared.
+        Every model has a candidate of its own; told from one candidate, their answers can be compared.
         """
         return encode_boxes(self.rivals[rival][None], self.candidate[None])[0]
 
@@ -82,8 +81,8 @@ class Belief:
         return index, float(size[index % 2])
 
 
-def belief_of(found: PhotoDetections, row: int, rivals: Mapping[Rival, Tensor] | None = None) -> Belief:
-    """The belief behind one detection of a bin head.
+def belief_of(found: PhotoDetections, row: int, rivals: Mapping[str, Tensor] | None = None) -> Belief:
+    """The belief behind one detection.
 
     Args:
         found: the head's detections.
@@ -91,11 +90,11 @@ def belief_of(found: PhotoDetections, row: int, rivals: Mapping[Rival, Tensor] |
         rivals: (4,) boxes in pixels to set beside it.
 
     Raises:
-        ValueError: the head has no bins, so there is no belief to show.
+        ValueError: the head keeps no distribution, so there is no belief to show.
     """
-    codec = found.codec
-    if not isinstance(codec, BinCodec):
+    if not found.explanation.stages:
         raise ValueError("a regression head keeps no distribution over offsets")
+    codec = found.codec
     one = slice(row, row + 1)
     stages = tuple(
         StageExplanation(
@@ -114,7 +113,7 @@ def belief_of(found: PhotoDetections, row: int, rivals: Mapping[Rival, Tensor] |
     return Belief(
         candidate=candidate,
         stages=stages,
-        used_stages=codec.used_stages or codec.num_stages,
+        used_stages=(codec.used_stages if isinstance(codec, BinCodec) else None) or len(stages),
         rule=codec.rule,
         final=found.boxes[row],
         after_stages=tuple(_box(found, row, offsets[one]) for offsets in found.explanation.partial),

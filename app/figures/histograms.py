@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import plotly.graph_objects as go
 
-from analysis.palette import FONT, LIGHT, Palette, Role
+from analysis.palette import FONT, LIGHT, Palette
 from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate
 from obcn.offsets import StageExplanation
 
@@ -21,7 +21,8 @@ _BARS = (140, 104)
 _HEADROOM = 1.45
 
 # How high each role's line reaches, as a share of the axis: staggered, so that heads do not hide one another.
-_REACH: dict[Role, float] = {"truth": 0.97, "regression": 0.88, "expectation": 0.79, "argmax": 0.70}
+_REACH = {"truth": 0.97, "regression": 0.88, "expectation": 0.79, "argmax": 0.70}
+_REACH_OF_OTHERS = (0.84, 0.75, 0.66, 0.92)
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,9 @@ def _span(belief: Belief, coordinate: Coordinate, low: float, high: float) -> st
     return f"offset {low:+.3g} to {high:+.3g} ({first:+.1f} to {last:+.1f} px)"
 
 
-def _marks(panel: _Panel, belief: Belief, coordinate: Coordinate) -> dict[Role, float]:
+def _marks(panel: _Panel, belief: Belief, coordinate: Coordinate) -> dict[str, float]:
     index = COORDINATES.index(coordinate)
-    marks: dict[Role, float] = {
+    marks: dict[str, float] = {
         "argmax": panel.origin + float(panel.stage.argmax[0, index]),
         "expectation": panel.origin + float(panel.stage.expectation[0, index]),
     }
@@ -219,9 +220,11 @@ def _marks(panel: _Panel, belief: Belief, coordinate: Coordinate) -> dict[Role, 
 def _mark_lines(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> Iterator[dict]:
     ceiling = _ceiling(panel, coordinate)
     x, _, y = _axis_names(panel)
-    for role, offset in _marks(panel, belief, coordinate).items():
-        line = palette.lines[role]
-        reach = _REACH[role] * ceiling
+    marks = _marks(panel, belief, coordinate)
+    reach_of = dict(zip([name for name in marks if name not in _REACH], cycle(_REACH_OF_OTHERS), strict=False)) | _REACH
+    for name, offset in marks.items():
+        line = palette.lines[name]
+        reach = reach_of[name] * ceiling
         inside = panel.left <= offset <= panel.right
         at = min(max(offset, panel.left + 0.5 * panel.width), panel.right - 0.5 * panel.width)
         arrow = "triangle-left" if offset < panel.left else "triangle-right"

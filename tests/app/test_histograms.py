@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import plotly.graph_objects as go
 import pytest
 import torch
@@ -131,3 +133,12 @@ def test_height_is_known_beforehand(stages) -> None:
     figure = coordinate_histograms(seen, "h", DARK)
     assert figure.layout.height == figure_height(stages)
     assert len(bars(figure)) == stages
+
+
+def test_any_model_can_be_a_rival_and_is_drawn_with_its_own_line() -> None:
+    rivals = {name: belief().candidate for name in ("regression", "dfl", "mine")}
+    lines = {name: replace(LIGHT.lines["stage"], label=name, colour=f"#00000{k}") for k, name in enumerate(rivals)}
+    figure = coordinate_histograms(belief(rivals=rivals), "x", replace(LIGHT, lines={**LIGHT.lines, **lines}))
+    drawn = {name: marks(figure, name)[0] for name in rivals}
+    assert [trace.line.color for trace in drawn.values()] == ["#000000", "#000001", "#000002"]
+    assert len({trace.y[1] for trace in drawn.values()}) == 3, "staggered, so that none hides another"
