@@ -17,17 +17,16 @@ from PIL import Image
 from analysis.contact_sheet import Tile, contact_sheet
 from analysis.drawing import finish, model_lines
 from analysis.matched import model_names
+from analysis.objects import OBJECT, objects_of
 from analysis.output import Picture, run, script, write_figures, write_tables
 from analysis.palette import LIGHT, Line, Palette
 from obcn.data import read_photo
 from obcn.errors import UserError
-from obcn.record_rows import MATCH_IOU, paired_iou
+from obcn.record_rows import MATCH_IOU
 from obcn.record_schema import CORNERS, each
-from obcn.records import read_info, read_records
+from obcn.records import read_info
 
 app = script("Contact sheets of the objects on which each of two heads beats the other.")
-
-_KEYS = ["image_id", "file_name", "truth_id", "category", *each("truth", CORNERS)]
 
 
 def head_to_head(first: Path, second: Path) -> pd.DataFrame:
@@ -44,7 +43,7 @@ def head_to_head(first: Path, second: Path) -> pd.DataFrame:
     one, other = _objects(first, "first"), _objects(second, "second")
     if set(one.truth_id) != set(other.truth_id):
         raise UserError(f"{first} and {second} are not of the same photos: their true objects differ")
-    table = one.merge(other.drop(columns=[name for name in _KEYS if name != "truth_id"]), on="truth_id")
+    table = one.merge(other.drop(columns=[name for name in OBJECT if name != "truth_id"]), on="truth_id")
     table["gain"] = table.iou_second - table.iou_first
     return table.sort_values("gain", ascending=False, ignore_index=True)
 
@@ -124,25 +123,9 @@ def gain_figure(table: pd.DataFrame, lines: Mapping[str, Line], palette: Palette
 
 
 def _objects(path: Path, head: str) -> pd.DataFrame:
-    boxes = each("box", CORNERS)
-    table = read_records(path, [*_KEYS, "outcome", "score", "iou", *boxes]).to_pandas()
-    missed = table[table.outcome == "missed"]
-    nearest = _nearest(missed, table[table.outcome == "unmatched"])
-    found_by_none = missed[~missed.truth_id.isin(nearest.truth_id)]
-    table = pd.concat([table[table.outcome == "matched"], nearest, found_by_none]).drop(columns="outcome")
-    table["truth_id"] = table.truth_id.astype(np.int64)
-    table["iou"] = table.iou.fillna(0.0)
-    own = dict(zip(boxes, each(head, CORNERS), strict=True))
+    table = objects_of(path).drop(columns=["outcome", "row"])
+    own = dict(zip(each("box", CORNERS), each(head, CORNERS), strict=True))
     return table.rename(columns={"iou": f"iou_{head}", "score": f"score_{head}", **own})
-
-
-def _nearest(missed: pd.DataFrame, unmatched: pd.DataFrame) -> pd.DataFrame:
-    """Each missed object that an unmatched detection of its class touches, with the one that overlaps it most."""
-    found = ["score", *each("box", CORNERS)]
-    pairs = missed.drop(columns=found).merge(unmatched[["image_id", "category", *found]], on=["image_id", "category"])
-    pairs["iou"] = paired_iou(pairs[each("box", CORNERS)].to_numpy(), pairs[each("truth", CORNERS)].to_numpy())
-    pairs = pairs[pairs.iou > 0].sort_values("iou", ascending=False)
-    return pairs.drop_duplicates("truth_id")
 
 
 def _sheet(
