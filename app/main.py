@@ -15,9 +15,11 @@ from app.style import PAGE_CSS  # noqa: E402
 st.set_page_config(page_title="OBCN Lab", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), size="large")
 st.html(PAGE_CSS)
+# The folder is not called pages: Streamlit would run its files by themselves, without this one, where the first visit
+# after a start is to a page's own address.
 page = st.navigation(
     [
-        st.Page("pages/compare.py", title="Compare", icon=":material/compare:", default=True),
+        st.Page("views/compare.py", title="Compare", icon=":material/compare:", default=True),
     ],
     position="top",
 )
