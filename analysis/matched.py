@@ -51,12 +51,17 @@ class MatchedRows:
             return pd.Categorical.from_codes(np.zeros(len(self), dtype=np.int8), ["all"])
         if by == "size":
             (area,) = self.values(["truth_area"])
-            return pd.Categorical.from_codes(np.digitize(area, _SIZE_EDGES).astype(np.int8), list(SIZES))
+            return size_of(area)
         if by == "class":
             words = read_records(self.path, ["category"]).column("category").unify_dictionaries().combine_chunks()
             words = words.to_pandas()[self.where]
             return pd.Categorical(words, categories=list(self.info.categories.values()))
         raise ValueError(f"group by all, size or class, not {by!r}")
+
+
+def size_of(area: np.ndarray) -> pd.Categorical:
+    """COCO's size of objects, by their annotated area in square pixels."""
+    return pd.Categorical.from_codes(np.digitize(area, _SIZE_EDGES).astype(np.int8), list(SIZES))
 
 
 def load_matched(paths: Sequence[Path]) -> list[MatchedRows]:
@@ -78,11 +83,21 @@ def load_matched(paths: Sequence[Path]) -> list[MatchedRows]:
 
 
 def model_names(paths: Sequence[Path]) -> list[str]:
-    """A name for each file: its model's, with the file's own where two are alike.
+    """A name for each file: its model's, with the file's own, or its whole path, where two are alike.
 
     Raises:
         UserError: not a record file.
     """
-    names = [read_info(path).model for path in paths]
-    counts = Counter(names)
-    return [name if counts[name] == 1 else f"{name} [{path.stem}]" for name, path in zip(names, paths, strict=True)]
+    return distinct_names(paths, [read_info(path) for path in paths])
+
+
+def distinct_names(paths: Sequence[Path], infos: Sequence[RecordInfo]) -> list[str]:
+    """As :func:`model_names`, of files whose infos have been read."""
+    names = [info.model for info in infos]
+    for part in (lambda path: path.stem, str):
+        counts = Counter(names)
+        names = [
+            name if counts[name] == 1 else f"{info.model} [{part(path)}]"
+            for name, info, path in zip(names, infos, paths, strict=True)
+        ]
+    return names

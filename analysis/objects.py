@@ -10,7 +10,7 @@ from obcn.record_files import read_records
 from obcn.record_rows import paired_iou
 from obcn.record_schema import CORNERS, each
 
-OBJECT = ["image_id", "file_name", "truth_id", "category", *each("truth", CORNERS)]
+OBJECT = ["image_id", "file_name", "truth_id", "category", *each("truth", CORNERS), "truth_area"]
 _BOX = each("box", CORNERS)
 
 

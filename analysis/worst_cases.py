@@ -32,10 +32,10 @@ app = script("Contact sheets of the objects on which each of two heads beats the
 def head_to_head(first: Path, second: Path) -> pd.DataFrame:
     """Every true object that counts, as two heads saw it: one row per object, largest gain of the second first.
 
-    Columns: ``image_id``, ``file_name``, ``truth_id``, ``category``, ``truth_x1`` ...; for each head ``iou_first``,
-    ``score_first`` and the box ``first_x1`` ... of the detection that matched the object or, where none did, of the
-    nearest detection of its class that matched nothing (IoU 0 and no box where there is none), ``iou_second`` ...; and
-    ``gain``, the second's IoU less the first's.
+    Columns: ``image_id``, ``file_name``, ``truth_id``, ``category``, ``truth_x1`` ..., ``truth_area``; for each head
+    ``iou_first``, ``score_first`` and the box ``first_x1`` ... of the detection that matched the object or, where none
+    did, of the nearest detection of its class that matched nothing (IoU 0 and no box where there is none),
+    ``iou_second`` ...; and ``gain``, the second's IoU less the first's.
 
     Raises:
         UserError: not record files, or not of the same objects.

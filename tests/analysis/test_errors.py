@@ -127,3 +127,14 @@ def test_nothing_matched_is_one_line(tmp_path):
         load_matched([path])
     with pytest.raises(UserError, match="at least one"):
         load_matched([])
+
+
+def test_files_of_one_model_are_told_apart_by_their_names_or_else_by_their_paths(tmp_path):
+    files = [tmp_path / "a" / "one.parquet", tmp_path / "a" / "two.parquet", tmp_path / "b" / "two.parquet"]
+    for path in files:
+        path.parent.mkdir(exist_ok=True)
+        write_matched(path, 1)
+    one, two, other = model_names(files)
+    assert one == "regression [one]"
+    assert two == f"regression [{files[1]}]"
+    assert other == f"regression [{files[2]}]"
