@@ -1,9 +1,10 @@
-"""One coordinate's distribution over bins, stage above stage, with what everyone else says marked in it."""
+"""One coordinate's distribution over bins or points, stage above stage, with what everyone else says marked in it."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, pairwise
+from typing import Literal
 
 import plotly.graph_objects as go
 
@@ -20,28 +21,49 @@ _BARS = (140, 104)
 # The probability axis reaches this much further than the tallest bar: room for the marks.
 _HEADROOM = 1.45
 
+# Between bars, as a share of the narrowest; and beyond the outermost two, of what all cover: half of one of 20 bins.
+_BAR_GAP = 0.08
+_MARGIN = 0.5 / 23
+
 # How high each role's line reaches, as a share of the axis: staggered, so that heads do not hide one another.
 _REACH = {"truth": 0.97, "regression": 0.88, "expectation": 0.79, "argmax": 0.70}
 _REACH_OF_OTHERS = (0.84, 0.75, 0.66, 0.92)
 
 
 @dataclass(frozen=True)
+class _Cell:
+    """One bar, in normalised offsets from the candidate: where it is drawn, and which offsets it answers for.
+
+    The outermost cells answer for everything beyond; a tail is one whose representative is its very edge.
+    """
+
+    left: float
+    right: float
+    low: float
+    high: float
+    tail: bool = False
+
+    @property
+    def outermost(self) -> bool:
+        return math.isinf(self.low) or math.isinf(self.high)
+
+
+@dataclass(frozen=True)
 class _Panel:
-    """Where one stage stands: y domain in paper units, and the span of its x axis in normalised offsets."""
+    """Where one stage stands: y domain in paper units, and the span of its x axis in normalised offsets.
+
+    ``inner`` is the span from the first representative to the last.
+    """
 
     stage: StageExplanation
     number: int
     top: float
     bottom: float
+    origin: float
+    cells: tuple[_Cell, ...]
     left: float
     right: float
-    origin: float
-    width: float
-
-    @property
-    def inner(self) -> tuple[float, float]:
-        """The finite bins' span, tails left out."""
-        return self.left + 2 * self.width, self.right - 2 * self.width
+    inner: tuple[float, float]
 
 
 def figure_height(num_stages: int) -> int:
@@ -51,7 +73,10 @@ def figure_height(num_stages: int) -> int:
 
 
 def coordinate_histograms(belief: Belief, coordinate: Coordinate, palette: Palette = LIGHT) -> go.Figure:
-    """Probability of each bin of one coordinate, in spatial order, tails hollow; each stage zooms into the one above.
+    """Probability of each bin of one coordinate, in spatial order; each stage zooms into the one above.
+
+    Bars are as wide as the stretch that their bin or point answers for, and as high as its probability; the outermost,
+    which answer for everything beyond them, are hollow.
 
     The lower axis of a stage is the normalised offset from the candidate, the upper one the same in pixels.
     Marked are this distribution's argmax and expectation, and the belief's rivals (regression, truth); one that lies
@@ -116,23 +141,49 @@ def _panels(belief: Belief, coordinate: Coordinate) -> list[_Panel]:
         top = y - _NOTE - _TICKS
         bottom = top - _bar_height(number)
         y = bottom - _TICKS - _GAP
-        edges = stage.edges[1:-1].tolist()
-        width = edges[1] - edges[0]
         origin = float(stage.origin[0, index])
+        cells = _cells(stage, origin)
+        margin = _MARGIN * (cells[-1].right - cells[0].left)
         panels.append(
             _Panel(
                 stage=stage,
                 number=number,
                 top=top / total,
                 bottom=bottom / total,
-                # A tail is drawn one bin wide, half a bin away from the last finite one.
-                left=origin + edges[0] - 2 * width,
-                right=origin + edges[-1] + 2 * width,
                 origin=origin,
-                width=width,
+                cells=cells,
+                left=cells[0].left - margin,
+                right=cells[-1].right + margin,
+                inner=(origin + float(stage.representatives[0]), origin + float(stage.representatives[-1])),
             )
         )
     return panels
+
+
+def _cells(stage: StageExplanation, origin: float) -> tuple[_Cell, ...]:
+    # Not added as a tensor: a third stage's bins are hardly wider than what single precision tells apart.
+    edges = [origin + edge for edge in stage.edges.tolist()]
+    inner = [_Cell(low, high, low, high) for low, high in pairwise(edges[1:-1])]
+    first, last = float(stage.representatives[0]) + origin, float(stage.representatives[-1]) + origin
+    return (
+        _outermost(edges[1], first, inner[:1], -1),
+        *inner,
+        _outermost(edges[-2], last, inner[-1:], 1),
+    )
+
+
+def _outermost(edge: float, representative: float, neighbour: list[_Cell], side: Literal[-1, 1]) -> _Cell:
+    """The cell beyond an inner edge, around its representative if that lies beyond the edge too.
+
+    A tail's does not: it is drawn as wide as its neighbour, half a width away from it.
+    """
+    width = neighbour[0].right - neighbour[0].left if neighbour else 0.0
+    reach = abs(representative - edge)
+    tail = reach < 1e-3 * width
+    near, far = (0.5 * width, 1.5 * width) if tail else (0.0, 2 * reach)
+    left, right = sorted((edge + side * near, edge + side * far))
+    low, high = (-math.inf, edge) if side < 0 else (edge, math.inf)
+    return _Cell(left, right, low, high, tail)
 
 
 def _axis_names(panel: _Panel) -> tuple[str, str, str]:
@@ -151,44 +202,27 @@ def _ceiling(panel: _Panel, coordinate: Coordinate) -> float:
     return min(1.0, math.ceil(peak * 20) / 20) * _HEADROOM
 
 
-def _bins(panel: _Panel, coordinate: Coordinate) -> Iterator[tuple[float, float, float, float]]:
-    """Centre on the drawn axis, probability, and the two edges of every bin, left to right."""
-    probabilities = panel.stage.probabilities[0, COORDINATES.index(coordinate)].tolist()
-    edges = (panel.stage.edges + panel.origin).tolist()
-    last = len(probabilities) - 1
-    for label, probability in enumerate(probabilities):
-        low, high = edges[label], edges[label + 1]
-        if label == 0:
-            centre = high - panel.width
-        elif label == last:
-            centre = low + panel.width
-        else:
-            centre = (low + high) / 2
-        yield centre, probability, low, high
-
-
 def _bars(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> dict:
-    rows = list(_bins(panel, coordinate))
-    heights = [row[1] for row in rows]
+    heights = panel.stage.probabilities[0, COORDINATES.index(coordinate)].tolist()
     peak = heights.index(max(heights))
-    tails = [math.isinf(low) or math.isinf(high) for _, _, low, high in rows]
+    gap = _BAR_GAP * min(cell.right - cell.left for cell in panel.cells)
     x, _, y = _axis_names(panel)
     return {
         "type": "bar",
         "name": f"stage {panel.number + 1}",
-        "x": [row[0] for row in rows],
+        "x": [(cell.left + cell.right) / 2 for cell in panel.cells],
         "y": heights,
-        "width": panel.width * 0.92,
+        "width": [cell.right - cell.left - gap for cell in panel.cells],
         "xaxis": x,
         "yaxis": y,
         "opacity": _opacity(panel, belief),
         "marker": {
-            "color": [palette.peak if label == peak else palette.bar for label in range(len(rows))],
-            # Tails are hollow. (Plotly's hatching loses its fill when a figure is drawn again in another size.)
-            "line": {"width": [1.5 if tail else 0 for tail in tails], "color": palette.muted},
-            "opacity": [0.45 if tail else 1 for tail in tails],
+            "color": [palette.peak if label == peak else palette.bar for label in range(len(heights))],
+            # Hollow. (Plotly's hatching loses its fill when a figure is drawn again in another size.)
+            "line": {"width": [1.5 if cell.outermost else 0 for cell in panel.cells], "color": palette.muted},
+            "opacity": [0.45 if cell.outermost else 1 for cell in panel.cells],
         },
-        "customdata": [_span(belief, coordinate, low, high) for _, _, low, high in rows],
+        "customdata": [_span(belief, coordinate, cell) for cell in panel.cells],
         "hovertemplate": "%{customdata}<br>probability <b>%{y:.1%}</b><extra></extra>",
     }
 
@@ -197,13 +231,14 @@ def _opacity(panel: _Panel, belief: Belief) -> float:
     return 1 if panel.number < belief.used_stages else 0.4
 
 
-def _span(belief: Belief, coordinate: Coordinate, low: float, high: float) -> str:
-    if math.isinf(low):
-        return f"tail: offset {high:+.3g} or less ({belief.pixels(coordinate, high):+.1f} px or less)"
-    if math.isinf(high):
-        return f"tail: offset {low:+.3g} or more ({belief.pixels(coordinate, low):+.1f} px or more)"
-    first, last = belief.pixels(coordinate, low), belief.pixels(coordinate, high)
-    return f"offset {low:+.3g} to {high:+.3g} ({first:+.1f} to {last:+.1f} px)"
+def _span(belief: Belief, coordinate: Coordinate, cell: _Cell) -> str:
+    name = "tail" if cell.tail else "end point"
+    if math.isinf(cell.low):
+        return f"{name}: offset {cell.high:+.3g} or less ({belief.pixels(coordinate, cell.high):+.1f} px or less)"
+    if math.isinf(cell.high):
+        return f"{name}: offset {cell.low:+.3g} or more ({belief.pixels(coordinate, cell.low):+.1f} px or more)"
+    first, last = belief.pixels(coordinate, cell.low), belief.pixels(coordinate, cell.high)
+    return f"offset {cell.low:+.3g} to {cell.high:+.3g} ({first:+.1f} to {last:+.1f} px)"
 
 
 def _marks(panel: _Panel, belief: Belief, coordinate: Coordinate) -> dict[str, float]:
@@ -226,7 +261,7 @@ def _mark_lines(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: 
         line = palette.lines[name]
         reach = reach_of[name] * ceiling
         inside = panel.left <= offset <= panel.right
-        at = min(max(offset, panel.left + 0.5 * panel.width), panel.right - 0.5 * panel.width)
+        at = min(max(offset, panel.cells[0].left), panel.cells[-1].right)
         arrow = "triangle-left" if offset < panel.left else "triangle-right"
         where = f"offset {offset:+.3f} ({belief.pixels(coordinate, offset):+.1f} px)"
         yield {
@@ -311,7 +346,7 @@ def _notes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palet
     return [
         {
             **note,
-            "text": f"stage {panel.number + 1} · {said}",
+            "text": f"stage {panel.number + 1} · {said}" if len(belief.stages) > 1 else said,
             "y": panel.top,
             "xanchor": "left",
             "yanchor": "bottom",
@@ -330,7 +365,7 @@ def _link(outer: _Panel, inner: _Panel, palette: Palette) -> list[dict]:
         return min(max((offset - outer.left) / (outer.right - outer.left), 0.0), 1.0)
 
     left, right = (on_paper(offset) for offset in inner.inner)
-    inset = 2 * inner.width / (inner.right - inner.left)
+    inset = (inner.inner[0] - inner.left) / (inner.right - inner.left)
     look = {
         "xref": "paper",
         "yref": "paper",

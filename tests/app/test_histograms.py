@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import plotly.graph_objects as go
 import pytest
@@ -7,8 +8,8 @@ import torch
 from analysis.palette import DARK, LIGHT
 from app.figures.belief import COORDINATES, Belief, belief_of
 from app.figures.histograms import coordinate_histograms, figure_height
-from obcn.offsets import BinCodec, decode_boxes
-from tests.app.helpers import BINS, bin_outputs, detections
+from obcn.offsets import BinCodec, DistanceBinCodec, OffsetCodec, SupportPointCodec, decode_boxes
+from tests.app.helpers import BINS, REGRESSION, bin_outputs, detections
 
 
 def belief(offsets=(0.5, -0.4, 1.0, -1.2), codec: BinCodec = BINS, rivals=None) -> Belief:
@@ -142,3 +143,71 @@ def test_any_model_can_be_a_rival_and_is_drawn_with_its_own_line() -> None:
     drawn = {name: marks(figure, name)[0] for name in rivals}
     assert [trace.line.color for trace in drawn.values()] == ["#000000", "#000001", "#000002"]
     assert len({trace.y[1] for trace in drawn.values()}) == 3, "staggered, so that none hides another"
+
+
+ONE_STAGE = {
+    "dfl": SupportPointCodec.dfl(),
+    "dfine": SupportPointCodec.dfine(),
+    "two points": SupportPointCodec.dfl(num_points=2),
+    "distance bins": DistanceBinCodec(),
+    "one bin": DistanceBinCodec(num_bins=1),
+}
+every_head = pytest.mark.parametrize("codec", ONE_STAGE.values(), ids=ONE_STAGE)
+
+
+def one_stage_belief(codec: OffsetCodec) -> Belief:
+    """A belief of a head with one distribution per coordinate, with random outputs."""
+    found = detections([[20.0, 30.0, 100.0, 90.0]], ["dog"], [0.9], REGRESSION)
+    outputs = torch.randn(1, codec.num_outputs, generator=torch.Generator().manual_seed(3))
+    return belief_of(replace(found, codec=codec, outputs=outputs, explanation=codec.explain(outputs)), 0)
+
+
+def spans(bar: go.Bar) -> list[tuple[float, float]]:
+    return [(x - width / 2, x + width / 2) for x, width in zip(bar.x, bar.width, strict=True)]
+
+
+@every_head
+@pytest.mark.parametrize("coordinate", COORDINATES)
+def test_any_head_is_drawn_with_a_bar_for_each_probability(codec, coordinate) -> None:
+    seen = one_stage_belief(codec)
+    figure = coordinate_histograms(seen, coordinate)
+    (bar,) = bars(figure)
+    torch.testing.assert_close(torch.tensor(bar.y), seen.stages[0].probabilities[0, COORDINATES.index(coordinate)])
+    assert figure.layout.height == figure_height(1)
+    hollow = [True, *[False] * (len(bar.y) - 2), True]
+    assert [width > 0 for width in bar.marker.line.width] == hollow, "the outermost answer for everything beyond them"
+    assert [" or less" in text or " or more" in text for text in bar.customdata] == hollow
+    low, high = figure.layout.xaxis.range
+    assert low < spans(bar)[0][0]
+    assert spans(bar)[-1][1] < high
+    assert not any("stage" in note.text for note in figure.layout.annotations), "there is no second one"
+
+
+@every_head
+def test_bars_lie_within_the_edges_that_their_point_answers_for(codec) -> None:
+    seen = one_stage_belief(codec)
+    (bar,) = bars(coordinate_histograms(seen, "x"))
+    edges = seen.stages[0].edges.tolist()
+    for (left, right), low, high in zip(spans(bar), edges[:-1], edges[1:], strict=True):
+        assert low <= left + 1e-6
+        assert right <= high + 1e-6
+        assert right - left > 0
+    widths = [right - left for left, right in spans(bar)]
+    gaps = [after[0] - before[1] for before, after in pairwise(spans(bar))]
+    assert max(gaps[1:-1], default=0) < 0.5 * min(widths), "neighbours touch but for a slit"
+
+
+@pytest.mark.parametrize("codec", [ONE_STAGE["dfl"], ONE_STAGE["dfine"], ONE_STAGE["two points"]])
+def test_the_outermost_points_stand_in_the_middle_of_their_bars(codec) -> None:
+    (bar,) = bars(coordinate_histograms(one_stage_belief(codec), "w"))
+    assert (bar.x[0], bar.x[-1]) == pytest.approx((codec.points[0], codec.points[-1]), rel=1e-5)
+    assert "tail" not in bar.customdata[0]
+    assert bar.customdata[-1].startswith("end point")
+
+
+def test_points_far_out_have_wider_bars() -> None:
+    (bar,) = bars(coordinate_histograms(one_stage_belief(ONE_STAGE["dfine"]), "y"))
+    assert list(bar.width[11:]) == sorted(bar.width[11:])
+    assert bar.width[-1] > 10 * bar.width[11]
+    ticks = list(coordinate_histograms(one_stage_belief(ONE_STAGE["dfine"]), "y").layout.xaxis.ticktext)
+    assert (ticks[0], ticks[-1]) == ("\N{MINUS SIGN}6", "+6")
