@@ -9,7 +9,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 from torchvision.ops import MultiScaleRoIAlign
 
-from obcn.config import DetectorConfig
+from obcn.config import BoxHeadConfig, DetectorConfig
 from obcn.errors import UserError
 from obcn.models.box_head import POOL_SIZE, BoxHead
 from obcn.models.cascade import CascadeRoIHeads
@@ -87,7 +87,8 @@ def build_detector(config: DetectorConfig, classes: Sequence[str], pretrained: b
     trunk = build_trunk(config.trunk, pretrained)
     sizes = config.input
     transform = _Transform(sizes.min_size, sizes.max_size, list(sizes.mean), list(sizes.std))
-    return Detector(trunk, _build_rpn(config, trunk), _build_roi_heads(config, trunk, len(classes)), transform, classes)
+    roi_heads = build_roi_heads(config.box_head, trunk, len(classes))
+    return Detector(trunk, _build_rpn(config, trunk), roi_heads, transform, classes)
 
 
 def _build_rpn(config: DetectorConfig, trunk: Trunk) -> RegionProposalNetwork:
@@ -110,8 +111,8 @@ def _build_rpn(config: DetectorConfig, trunk: Trunk) -> RegionProposalNetwork:
     )
 
 
-def _build_roi_heads(config: DetectorConfig, trunk: Trunk, num_classes: int) -> OffsetRoIHeads | CascadeRoIHeads:
-    head = config.box_head
+def build_roi_heads(head: BoxHeadConfig, trunk: Trunk, num_classes: int) -> OffsetRoIHeads | CascadeRoIHeads:
+    """Fresh RoI heads for a trunk: one, or a cascade where ``head`` names several foreground IoUs."""
     codec = head.offsets.build()
     thresholds = DetectionThresholds()
     stages = [
