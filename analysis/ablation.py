@@ -1,0 +1,123 @@
+"""The paper's ablations, and ours, on a frozen trunk: Tables 1 to 3, Figure 5, and what the paper leaves open.
+
+Every row is a fresh head trained on the same frozen trunk, photos, candidates and schedule (``studies/protocol.yaml``),
+several times with other seeds. A study is one YAML in ``studies/``.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from analysis.frozen.runner import Workplace, run_study, trunk_name
+from analysis.frozen.study import Protocol, Study, load_protocol, load_study, study_names
+from analysis.output import Picture, run, script, write_figures, write_tables
+from analysis.paper import load_paper
+from analysis.study_figures import study_figure
+from analysis.study_results import StudyResults, compare, read_results, write_results
+from analysis.study_tables import study_table
+from obcn.checkpoints import current_commit, now
+from obcn.data import load_data_config, read_annotations
+
+COMMITTED = Path("results/frozen-trunk")
+DATA = Path("docs/voc2012-animals/data.yaml")
+
+app = script("Ablations on a frozen trunk: heads that differ in one thing, several seeds each.")
+
+
+def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyResults:
+    """Train and judge what a study lacks, and sum it up.
+
+    Args:
+        study: what to compare.
+        protocol: how everything is trained.
+        data: YAML that says where the photos lie, as ``obcn train`` takes it.
+        work: folder of features, states and outcomes, to go on from.
+
+    Raises:
+        UserError: data or trunk cannot be read, or a training run diverges.
+    """
+    place = Workplace(*read_annotations(load_data_config(data)), work)
+    outcomes = run_study(study, protocol, place)
+    figures = {name: row.figures() for name, row in load_paper().rows.items()}
+    return StudyResults(
+        title=study.title,
+        question=study.question,
+        baseline=study.baseline,
+        paper_table=study.paper_table,
+        axis=study.axis,
+        command=shlex.join(["python", "-m", f"analysis.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        commit=current_commit(),
+        date=now(),
+        data=data.parent.name,
+        photos=(len(place.train_set), len(place.val_set)),
+        trunk=trunk_name(study.trunk or protocol.trunk),
+        protocol=protocol,
+        table=study_table(study, outcomes, figures).to_dict("records"),
+        outcomes={row.name: {seed: outcomes[row.name, seed] for seed in protocol.seeds} for row in study.rows},
+    )
+
+
+def print_study(results: StudyResults) -> None:
+    """Mean and standard deviation over seeds, gains, and the paper's figures."""
+    table = Table(title=results.title)
+    for heading in ("", "AP", "AP50", "AP70", "AP80", "AP90", "gain in AP", "paper's AP", "paper's gain"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for row in results.frame.to_dict("records"):
+        cells = [_spread(row, figure, f"{figure}_sd") for figure in ("AP", "AP50", "AP70", "AP80", "AP90")]
+        gain = "" if row["row"] == results.baseline else _spread(row, "gain_AP", "gain_sd_AP", "+")
+        paper = [_number(row.get("paper_AP")), _number(row.get("paper_gain_AP"), "+")]
+        table.add_row(row["row"], *cells, gain, *paper)
+    Console().print(table)
+
+
+def _spread(row: dict, mean: str, deviation: str, sign: str = "") -> str:
+    spread = "" if pd.isna(row[deviation]) else f" ± {row[deviation]:.1f}"
+    return f"{row[mean]:{sign}.1f}{spread}"
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "" if value is None or pd.isna(value) else f"{value:{sign}.1f}"
+
+
+@app.command()
+def main(
+    table: Annotated[
+        list[str],
+        typer.Option(help=f"Which: 1, 2, 3 or figure5 as in the paper, or one of {', '.join(study_names())}."),
+    ],
+    data: Annotated[Path, typer.Option(help="Where the photos lie, a YAML as `obcn train` takes it.")] = DATA,
+    output: Annotated[Path, typer.Option(help="Folder to write tables, figures and results into.")] = Path(
+        "runs/ablation"
+    ),
+    work: Annotated[
+        Path, typer.Option(help="Folder of features, states and outcomes; a stopped run goes on from there.")
+    ] = Path("runs/frozen"),
+    picture: Annotated[Picture, typer.Option(help="Kind of picture beside each page.")] = "svg",
+) -> None:
+    """Train, judge and print a study; what was worked out before is not worked out again.
+
+    Example: `python -m analysis.ablation --table 1 --output runs/ablation`
+
+    Minutes per head and seed on one core; stop it and call it again as you like. Where `results/frozen-trunk` holds
+    the same study, the difference from it is printed too.
+    """
+    for name in table:
+        name = f"table{name}" if name.isdigit() else name
+        results = work_out(load_study(name), load_protocol(), data, work)
+        print_study(results)
+        committed = COMMITTED / f"{name}.json"
+        if committed.is_file() and committed.parent.resolve() != output.resolve():
+            typer.echo(compare(results, read_results(committed)))
+        write_results(output / f"{name}.json", results)
+        write_tables(output, {name: results.frame})
+        write_figures(output, {name: study_figure(results)}, picture)
+
+
+if __name__ == "__main__":
+    run(app)

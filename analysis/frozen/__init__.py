@@ -1,0 +1,1 @@
+"""Heads trained and judged on a trunk that stands still, with its features kept on disk."""

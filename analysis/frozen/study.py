@@ -1,0 +1,134 @@
+"""What a study compares, as one YAML: rows that differ in their head, on the one protocol that all studies share."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from analysis.frozen.heads import HeadSettings
+from obcn.config import ScheduleConfig, read_yaml
+from obcn.errors import UserError
+from obcn.offsets import OffsetCodec
+from obcn.offsets.codecs import DecodeRule
+
+STUDIES = Path(__file__).resolve().parents[1] / "studies"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Protocol(_Strict):
+    """What all rows of all studies have in common.
+
+    Attributes:
+        trunk: checkpoint whose trunk and proposals are used, frozen.
+        seeds: of initialisation, photo order and candidate sampling.
+        head: head settings that a row does not set itself.
+        schedule: how every head is trained, from fresh weights.
+    """
+
+    trunk: str
+    seeds: tuple[int, ...] = Field(min_length=1)
+    head: dict[str, Any]
+    schedule: ScheduleConfig
+
+
+class Row(_Strict):
+    """One line of a table: a head, and how it is read.
+
+    Attributes:
+        name: in words.
+        head: settings beside the protocol's.
+        decode: rule to read a head of bins by; its own by default.
+        stages: how many of its stages to read; all by default.
+        paper: name of the paper's row in ``analysis/paper.yaml``, if it has one.
+        curve: of several rows that belong to one line of a figure, the line's name.
+        at: where on that line it stands.
+    """
+
+    name: str
+    head: dict[str, Any]
+    decode: DecodeRule | None = None
+    stages: int | None = None
+    paper: str | None = None
+    curve: str | None = None
+    at: float | None = None
+
+    @property
+    def reading(self) -> str:
+        """Names the way of reading among those of one head."""
+        return f"{self.decode or 'own rule'}, {self.stages or 'all'} stages"
+
+
+class Study(_Strict):
+    """One table or figure.
+
+    Attributes:
+        title: what is compared.
+        question: what it is to tell.
+        baseline: the row from which gains are taken.
+        rows: in the order of the table.
+        trunk: instead of the protocol's.
+        paper_table: which of the paper's tables it repeats, in words.
+        axis: what ``at`` of the rows is, with its unit, where they lie on curves.
+    """
+
+    title: str
+    question: str
+    baseline: str
+    rows: tuple[Row, ...] = Field(min_length=1)
+    trunk: str | None = None
+    paper_table: str | None = None
+    axis: str | None = None
+
+    @model_validator(mode="after")
+    def _rows_are_told_apart(self) -> "Study":
+        names = [row.name for row in self.rows]
+        if len(set(names)) < len(names):
+            raise ValueError("two rows have one name")
+        if self.baseline not in names:
+            raise ValueError(f"the baseline {self.baseline!r} is no row")
+        if any((row.curve is None or row.at is None) != (self.axis is None) for row in self.rows):
+            raise ValueError("either all rows have curve and at, and the study an axis, or none")
+        return self
+
+
+def load_protocol() -> Protocol:
+    """The protocol of all studies."""
+    return read_yaml(STUDIES / "protocol.yaml", Protocol)
+
+
+def study_names() -> list[str]:
+    """Studies that ship."""
+    return sorted(path.stem for path in STUDIES.glob("*.yaml") if path.stem != "protocol")
+
+
+def load_study(name: str) -> Study:
+    """A study by its name.
+
+    Raises:
+        UserError: there is none of that name, or it is not well-formed.
+    """
+    path = STUDIES / f"{name}.yaml"
+    if name not in study_names():
+        raise UserError(f"no study {name!r}; there are {', '.join(study_names())}")
+    return read_yaml(path, Study)
+
+
+def head_settings(row: Row, protocol: Protocol) -> HeadSettings:
+    """A row's head, filled up from the protocol."""
+    return HeadSettings.model_validate({**protocol.head, **row.head})
+
+
+def reading_codec(row: Row, settings: HeadSettings) -> OffsetCodec:
+    """How a row reads its head."""
+    return settings.offsets.build().decoding(row.decode, row.stages)
+
+
+def run_id(settings: HeadSettings, schedule: ScheduleConfig, trunk: str, data: str, seed: int) -> str:
+    """Names a training run by everything that decides its outcome; rows that only read differently share one."""
+    decisive = [settings.model_dump(mode="json"), schedule.model_dump(mode="json"), trunk, data, seed]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,129 @@
+"""Several heads trained side by side on one stream of candidates.
+
+All heads of one seed see the same photos, in the same order, with the same sampled candidates: what differs between
+them is the head. A photo's candidates are pooled once for all of them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import SGD
+
+from analysis.frozen.features import FeatureBatch, FrozenFeatures
+from analysis.frozen.heads import branches_of
+from obcn.config import ScheduleConfig
+from obcn.data.dataset import batches_of_epoch, mixed_seed
+from obcn.engine.state import Progress, load_state, save_state
+from obcn.engine.train import learning_rate
+from obcn.errors import UserError
+from obcn.models.cascade import CascadeRoIHeads
+from obcn.models.roi_heads import Losses, OffsetRoIHeads
+
+Head = OffsetRoIHeads | CascadeRoIHeads
+
+
+@dataclass
+class HeadRun:
+    """One head on its way.
+
+    Attributes:
+        name: for messages.
+        head: what is trained.
+        state: file that holds weights, momentum and progress after each epoch.
+        fingerprint: names everything that decides the outcome; a state of another is refused.
+        schedule: how it is trained.
+        progress: where it stands; taken from ``state`` where there is one.
+    """
+
+    name: str
+    head: Head
+    state: Path
+    fingerprint: str
+    schedule: ScheduleConfig
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        schedule = self.schedule
+        self.optimizer = SGD(self.head.parameters(), schedule.lr, schedule.momentum, weight_decay=schedule.weight_decay)
+        if self.state.is_file():
+            with _kept_randomness():
+                self.progress = load_state(self.state, self.head, self.optimizer, self.fingerprint)
+
+    def save(self) -> None:
+        """Write the state."""
+        self.state.parent.mkdir(parents=True, exist_ok=True)
+        save_state(self.state, self.head, self.optimizer, self.progress, self.fingerprint)
+
+
+def train_side_by_side(
+    runs: Sequence[HeadRun],
+    features: FrozenFeatures,
+    seed: int,
+    on_step: Callable[[], None] = lambda: None,
+) -> None:
+    """Train heads that stand at the same step to the end of the schedule, saving each after every epoch.
+
+    Args:
+        runs: all at the same step, at an epoch's end, with the same schedule; single heads must sample alike.
+        features: of the training split.
+        seed: of photo order and candidate sampling.
+        on_step: called after each step of all heads.
+
+    Raises:
+        UserError: a loss is not finite.
+    """
+    schedule = runs[0].schedule
+    per_epoch = len(batches_of_epoch(features.annotations, schedule.batch_size, seed, 0))
+    start = runs[0].progress.step
+    for run in runs:
+        run.head.train()
+    for epoch in range(start // per_epoch, schedule.epochs):
+        batches = batches_of_epoch(features.annotations, schedule.batch_size, seed, epoch)
+        for number, batch in enumerate(batches):
+            step = epoch * per_epoch + number
+            rate = learning_rate(schedule, step, schedule.epochs * per_epoch, per_epoch)
+            photos = features.batch([photo for _, photo in batch])
+            for run, losses in zip(runs, _losses(runs, photos, mixed_seed(seed, step)), strict=True):
+                _step(run, sum(losses.values(), torch.zeros(())), rate)
+            on_step()
+        for run in runs:
+            run.save()
+
+
+def _losses(runs: Sequence[HeadRun], photos: FeatureBatch, seed: int) -> Iterator[Losses]:
+    """Each head's losses; single heads share what they sample and pool, a cascade goes its own way."""
+    shared: tuple[Tensor, Tensor, Tensor] | None = None
+    for run in runs:
+        with _kept_randomness():
+            torch.manual_seed(seed)
+            if isinstance(run.head, CascadeRoIHeads):
+                yield run.head(photos.pyramid, photos.proposals, photos.image_shapes, photos.targets)[1]
+                continue
+            if shared is None:
+                sampled, _, labels, offsets = run.head.select_training_samples(photos.proposals.copy(), photos.targets)
+                pooled = run.head.box_roi_pool(photos.pyramid, sampled, photos.image_shapes)
+                shared = pooled, torch.cat(labels), torch.cat(offsets)
+            pooled, labels, offsets = shared
+            yield run.head.losses(*run.head.box_head(pooled), labels, offsets)
+
+
+def _step(run: HeadRun, loss: Tensor, rate: float) -> None:
+    if not torch.isfinite(loss):
+        raise UserError(f"the loss of {run.name} is {loss.item()} at step {run.progress.step}; lower the protocol's lr")
+    run.optimizer.param_groups[0]["lr"] = rate
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    for branch in branches_of(run.head):
+        torch.nn.utils.clip_grad_norm_(branch.parameters(), run.schedule.clip_norm)
+    run.optimizer.step()
+    run.progress.step += 1
+
+
+@contextmanager
+def _kept_randomness() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        yield
