@@ -6,10 +6,12 @@ several times with other seeds. A study is one YAML in ``studies/``.
 
 import shlex
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
+import plotly.graph_objects as go
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +28,7 @@ from obcn.data import load_data_config, read_annotations
 
 COMMITTED = Path("results/frozen-trunk")
 DATA = Path("docs/voc2012-animals/data.yaml")
+WORK = Path("runs/frozen")
 
 app = script("Ablations on a frozen trunk: heads that differ in one thing, several seeds each.")
 
@@ -85,20 +88,56 @@ def _number(value: float | None, sign: str = "") -> str:
     return "" if value is None or pd.isna(value) else f"{value:{sign}.1f}"
 
 
+def run_studies(
+    names: Sequence[str],
+    data: Path,
+    output: Path,
+    work: Path,
+    picture: Picture,
+    draw: Callable[[StudyResults], go.Figure] = study_figure,
+) -> None:
+    """Work studies out, print them, and write NAME.json, NAME.csv and the figure of each.
+
+    Args:
+        names: of studies.
+        data: as in :func:`work_out`.
+        output: folder to write into.
+        work: as in :func:`work_out`.
+        picture: kind of picture beside each page.
+        draw: the figure.
+
+    Raises:
+        UserError: no such study, or as :func:`work_out`.
+    """
+    for name, study in [(name, load_study(name)) for name in names]:
+        results = work_out(study, load_protocol(), data, work)
+        print_study(results)
+        committed = COMMITTED / f"{name}.json"
+        if committed.is_file() and committed.parent.resolve() != output.resolve():
+            typer.echo(compare(results, read_results(committed)))
+        write_results(output / f"{name}.json", results)
+        write_tables(output, {name: results.frame})
+        write_figures(output, {name: draw(results)}, picture)
+
+
+DataOption = Annotated[Path, typer.Option(help="Where the photos lie, a YAML as `obcn train` takes it.")]
+OutputOption = Annotated[Path, typer.Option(help="Folder to write tables, figures and results into.")]
+WorkOption = Annotated[
+    Path, typer.Option(help="Folder of features, states and outcomes; a stopped run goes on from there.")
+]
+PictureOption = Annotated[Picture, typer.Option(help="Kind of picture beside each page.")]
+
+
 @app.command()
 def main(
     table: Annotated[
         list[str],
         typer.Option(help=f"Which: 1, 2, 3 or figure5 as in the paper, or one of {', '.join(study_names())}."),
     ],
-    data: Annotated[Path, typer.Option(help="Where the photos lie, a YAML as `obcn train` takes it.")] = DATA,
-    output: Annotated[Path, typer.Option(help="Folder to write tables, figures and results into.")] = Path(
-        "runs/ablation"
-    ),
-    work: Annotated[
-        Path, typer.Option(help="Folder of features, states and outcomes; a stopped run goes on from there.")
-    ] = Path("runs/frozen"),
-    picture: Annotated[Picture, typer.Option(help="Kind of picture beside each page.")] = "svg",
+    data: DataOption = DATA,
+    output: OutputOption = Path("runs/ablation"),
+    work: WorkOption = WORK,
+    picture: PictureOption = "svg",
 ) -> None:
     """Train, judge and print a study; what was worked out before is not worked out again.
 
@@ -107,16 +146,8 @@ def main(
     Minutes per head and seed on one core; stop it and call it again as you like. Where `results/frozen-trunk` holds
     the same study, the difference from it is printed too.
     """
-    for name in table:
-        name = f"table{name}" if name.isdigit() else name
-        results = work_out(load_study(name), load_protocol(), data, work)
-        print_study(results)
-        committed = COMMITTED / f"{name}.json"
-        if committed.is_file() and committed.parent.resolve() != output.resolve():
-            typer.echo(compare(results, read_results(committed)))
-        write_results(output / f"{name}.json", results)
-        write_tables(output, {name: results.frame})
-        write_figures(output, {name: study_figure(results)}, picture)
+    names = [f"table{name}" if name.isdigit() else name for name in table]
+    run_studies(names, data, output, work, picture)
 
 
 if __name__ == "__main__":
