@@ -30,7 +30,10 @@ CLASSES = ("cat", "dog")
 OFFSETS = {
     "regression": {"codec": "regression"},
     "bins": {"codec": "bins", "num_stages": 2},
+    "dfine": {"codec": "dfine"},
+    "distance_bins": {"codec": "distance_bins", "num_bins": 8},
 }
+BINS = {"regression": (), "bins": (22, 22), "dfine": (23,), "distance_bins": (10,)}
 
 
 def make_card(offsets: dict, name: str = "tiny") -> Card:
@@ -130,7 +133,7 @@ def test_rows_of_the_file_are_the_run(run):
     info = read_info(path)
     assert (info.model, info.photos, info.command) == ("tiny", len(annotations), "obcn eval")
     assert Card.model_validate(info.card).classes == CLASSES
-    assert info.bins == (() if info.card["config"]["box_head"]["offsets"]["codec"] == "regression" else (22, 22))
+    assert info.bins == BINS[info.card["config"]["box_head"]["offsets"]["codec"]]
     assert info.categories == {3: "cat", 4: "dog"}
 
 

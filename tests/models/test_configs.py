@@ -5,6 +5,7 @@ import torch
 import yaml
 from torch import nn
 
+from obcn.checkpoints import Card, Training, load_checkpoint, save_checkpoint
 from obcn.config import SHIPPED_CONFIGS, load_config
 from obcn.errors import UserError
 from obcn.models import build_detector
@@ -87,6 +88,26 @@ def test_compact_heads_differ_in_name_and_offsets_only(head, codec, labels):
     one["box_head"].pop("offsets")
     another["box_head"].pop("offsets")
     assert one == another
+
+
+@pytest.mark.parametrize("head", ["dfl", "dfine", "distance_bins"])
+def test_a_checkpoint_gives_the_head_back(head, tmp_path):
+    config = at_size(load_config(f"compact_{head}"), 96)
+    torch.manual_seed(0)
+    detector = build_detector(config, CLASSES).eval()
+    detector.codec = detector.codec.decoding("argmax")
+    training = Training(
+        command="", data="", train_images=1, epochs=1, seed=0, device="cpu", torch="0", commit="", date=""
+    )
+    card = Card(name=head, classes=CLASSES, config=config, training=training)
+    save_checkpoint(tmp_path / f"{head}.safetensors", detector, card)
+    loaded, _ = load_checkpoint(str(tmp_path / f"{head}.safetensors"))
+    assert loaded.codec == config.box_head.offsets.build() != detector.codec, "how it was trained, not how it was read"
+    photo, _ = scene()
+    with torch.inference_mode():
+        (found,) = loaded([photo])
+    assert found["offset_outputs"].shape == (len(found["boxes"]), loaded.codec.num_outputs)
+    assert torch.isfinite(found["boxes"]).all()
 
 
 @pytest.mark.parametrize(
