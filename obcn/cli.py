@@ -169,7 +169,10 @@ def predict(
 
 @app.command()
 def models() -> None:
-    """List the checkpoints and configs that ship, from their cards."""
+    """List the checkpoints and configs that ship, from their cards.
+
+    Example: `obcn models`
+    """
     from obcn.checkpoints import SHIPPED_CHECKPOINTS, read_card, shipped_names
     from obcn.config import SHIPPED_CONFIGS
     from obcn.engine import report

@@ -13,6 +13,7 @@ from obcn.config import BoxHeadConfig, DetectorConfig
 from obcn.errors import UserError
 from obcn.models.box_head import POOL_SIZE, BoxHead
 from obcn.models.cascade import CascadeRoIHeads
+from obcn.models.ignored import ProposalNetwork
 from obcn.models.roi_heads import DetectionThresholds, OffsetRoIHeads
 from obcn.models.trunks import Trunk, build_trunk
 from obcn.offsets import OffsetCodec
@@ -87,18 +88,22 @@ def build_detector(config: DetectorConfig, classes: Sequence[str], pretrained: b
     trunk = build_trunk(config.trunk, pretrained)
     sizes = config.input
     transform = _Transform(sizes.min_size, sizes.max_size, list(sizes.mean), list(sizes.std))
+    # In this order: it decides which random numbers initialise what, and so what a seed means.
+    rpn = _build_rpn(config, trunk)
     roi_heads = build_roi_heads(config.box_head, trunk, len(classes))
-    return Detector(trunk, _build_rpn(config, trunk), roi_heads, transform, classes)
+    return Detector(trunk, rpn, roi_heads, transform, classes)
 
 
-def _build_rpn(config: DetectorConfig, trunk: Trunk) -> RegionProposalNetwork:
+def _build_rpn(config: DetectorConfig, trunk: Trunk) -> ProposalNetwork:
     proposals = config.proposals
     levels = len(trunk.level_names) + 1
     if len(proposals.anchor_sizes) != levels:
         given = len(proposals.anchor_sizes)
         raise UserError(f"{config.trunk.name} has {levels} proposal levels, but proposals.anchor_sizes lists {given}")
+    if len({len(sizes) for sizes in proposals.anchor_sizes}) > 1:
+        raise UserError("proposals.anchor_sizes must list equally many sizes for every level: one network serves all")
     anchors = AnchorGenerator(proposals.anchor_sizes, (proposals.aspect_ratios,) * levels)
-    return RegionProposalNetwork(
+    return ProposalNetwork(
         anchors,
         RPNHead(trunk.out_channels, anchors.num_anchors_per_location()[0]),
         fg_iou_thresh=0.7,

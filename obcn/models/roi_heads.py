@@ -6,16 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.ops import (
-    MultiScaleRoIAlign,
-    batched_nms,
-    box_area,
-    box_iou,
-    clip_boxes_to_image,
-    remove_small_boxes,
-)
+from torchvision.ops import MultiScaleRoIAlign, batched_nms, clip_boxes_to_image, remove_small_boxes
 
 from obcn.models.box_head import BoxHead
+from obcn.models.ignored import clear_of_ignored
 from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, decode_boxes
 
 Losses = dict[str, Tensor]
@@ -115,18 +109,11 @@ class OffsetRoIHeads(RoIHeads):
         self, proposals: list[Tensor], targets: list[dict[str, Tensor]]
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
         """As torchvision's, from candidates that are not mostly inside an ``ignored`` box: they are no background."""
-        clear = [self._clear_of_ignored(boxes, target) for boxes, target in zip(proposals, targets, strict=True)]
+        foreground_iou = self.proposal_matcher.high_threshold
+        clear = [
+            clear_of_ignored(boxes, target, foreground_iou) for boxes, target in zip(proposals, targets, strict=True)
+        ]
         return super().select_training_samples(clear, targets)
-
-    def _clear_of_ignored(self, boxes: Tensor, target: dict[str, Tensor]) -> Tensor:
-        if "ignored" not in target:
-            return boxes
-        ignored = target["ignored"].to(boxes)
-        iou, area = box_iou(boxes, ignored), box_area(boxes)[:, None]
-        intersection = iou * (area + box_area(ignored)) / (1 + iou)
-        inside = (intersection >= 0.5 * area).any(1)
-        positive = (box_iou(boxes, target["boxes"].to(boxes)) >= self.proposal_matcher.high_threshold).any(1)
-        return boxes[positive | ~inside]
 
     def score(
         self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]

@@ -67,6 +67,16 @@ def test_photo_that_is_one_crowd_teaches_nothing_and_breaks_nothing(heads):
     assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in heads.parameters())
 
 
+def test_anchors_mostly_inside_an_ignored_box_are_no_background_for_proposals(config: DetectorConfig):
+    anchors = torch.tensor([box for box, _ in CANDIDATES.values()], dtype=torch.float32)
+    network = build_detector(config, ("red", "blue")).rpn
+    (labels,), _ = network.assign_targets_to_anchors([anchors], [target(boxes=[OBJECT], labels=[1], ignored=[CROWD])])
+    found = dict(zip(CANDIDATES, labels.tolist(), strict=True))
+    assert found == {name: -1 if label is None else label for name, (_, label) in CANDIDATES.items()}
+    (labels,), _ = network.assign_targets_to_anchors([anchors], [target(boxes=[OBJECT], labels=[1])])
+    assert labels.tolist() == [label or 0 for _, label in CANDIDATES.values()]
+
+
 def test_ignored_boxes_are_resized_with_the_photo(config: DetectorConfig):
     transform = build_detector(config, ("red", "blue")).train().transform
     photo, given = (

@@ -131,6 +131,11 @@ class TestRefusals:
         with pytest.raises(UserError, match=r"has 4 proposal levels, but proposals\.anchor_sizes lists 2"):
             train(wrong, train_set, val_set, TrainingOptions(tmp_path, "tiny"))
 
+    def test_levels_with_unequal_numbers_of_anchors(self, config, train_set, val_set, tmp_path):
+        wrong = with_changes(config, "proposals", anchor_sizes=((16, 20), (32,), (64,), (128,)))
+        with pytest.raises(UserError, match="equally many sizes for every level"):
+            train(wrong, train_set, val_set, TrainingOptions(tmp_path, "tiny"))
+
     def test_cascade_with_boxes_per_class(self, folder, tmp_path):
         text = (folder / "config.yaml").read_text().replace("num_stages: 2", "num_stages: 2, class_agnostic: false")
         (tmp_path / "cascade.yaml").write_text(text.replace("  hidden:", "  foreground_iou: [0.5, 0.6]\n  hidden:"))
