@@ -74,6 +74,8 @@ class Study(_Strict):
         trunk: instead of the protocol's.
         paper_table: which of the paper's tables it repeats, in words.
         axis: what ``at`` of the rows is, with its unit, where they lie on curves.
+        finding: what the committed results say, in words; figures are quoted as ``[[row | AP]]`` (see
+            :func:`analysis.results_page.fill_in`).
     """
 
     title: str
@@ -83,6 +85,7 @@ class Study(_Strict):
     trunk: str | None = None
     paper_table: str | None = None
     axis: str | None = None
+    finding: str | None = None
 
     @model_validator(mode="after")
     def _rows_are_told_apart(self) -> "Study":

@@ -1,0 +1,197 @@
+"""Writes docs/results.md from results/: our tables beside the paper's, and in words what we see and what we do not.
+
+No figure on the page is typed: tables come from the result files, and a study's ``finding`` names rows and figures in
+double brackets, which are filled in from them.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from analysis.frozen.study import load_study
+from analysis.output import run, script
+from analysis.paper import load_paper
+from analysis.results_table import results_table
+from analysis.study_results import StudyResults, read_results
+from obcn.errors import UserError
+
+FIGURES = ("AP", "AP50", "AP70", "AP80", "AP90")
+
+# The order of the page: the paper's tables, then what it leaves open.
+ORDER = (
+    "table1",
+    "table2",
+    "table3",
+    "figure5",
+    "cascade",
+    "residuals",
+    "later_heads",
+    "gain_weights",
+    "gain_separate",
+    "gain_young",
+)
+
+_QUOTED = re.compile(r"\[\[(?P<row>[^\[\]]+?)(?: minus (?P<other>[^\[\]]+?))? \| (?P<figure>\w+)\]\]")
+
+app = script("Write docs/results.md from the files in results/.")
+
+
+def results_page(results: Path) -> str:
+    """The page, as Markdown.
+
+    Args:
+        results: folder with ``voc2012-animals-val`` (written by ``obcn eval --json``) and ``frozen-trunk`` (by
+            :mod:`analysis.ablation`).
+
+    Raises:
+        UserError: a file is damaged, or a finding names a row or figure that its results do not have.
+    """
+    paper = load_paper()
+    studies = {name: results / "frozen-trunk" / f"{name}.json" for name in ORDER}
+    sections = [_study_section(name, read_results(path)) for name, path in studies.items() if path.is_file()]
+    return "\n\n".join(
+        [
+            "# Results",
+            "Written by `python -m analysis.results_page` from the files in `results/`; no figure here is typed by "
+            f"hand. The paper's figures are those of {paper.source} ({paper.setting}). Ours are on other photos and a "
+            "far smaller detector: compare gains, not levels.",
+            _shipped_section(results / "voc2012-animals-val"),
+            _protocol_section(read_results(studies["table1"])) if studies["table1"].is_file() else "",
+            *sections,
+        ]
+    ).replace("\n\n\n\n", "\n\n")
+
+
+def fill_in(finding: str, results: StudyResults) -> str:
+    """A finding with its figures: ``[[row | AP]]`` is a row's mean, ``[[row minus other | AP]]`` a difference.
+
+    Differences are taken seed by seed and carry their standard deviation.
+
+    Raises:
+        UserError: the results have no such row or figure.
+    """
+
+    def figure(match: re.Match[str]) -> str:
+        row, other, name = match["row"], match["other"], match["figure"]
+        try:
+            own = pd.Series({seed: found[name] for seed, found in results.outcomes[row].items()}, dtype=float)
+            if other is None:
+                return f"{own.mean():.1f}"
+            gains = own - pd.Series({seed: found[name] for seed, found in results.outcomes[other].items()}, dtype=float)
+        except KeyError as error:
+            raise UserError(f"{results.title}: the finding names {error}, which the results do not have") from error
+        return f"{gains.mean():+.1f} ± {gains.std():.1f}".replace("-", "\N{MINUS SIGN}")
+
+    return _QUOTED.sub(figure, finding)
+
+
+def verdict(row: str, gain: float, deviation: float, seeds: int, paper_gain: float) -> str:
+    """In plain words, whether we see a gain or loss that the paper saw.
+
+    A gain counts as seen, with the paper's sign, where it exceeds twice its standard error over seeds.
+    """
+    said = "gains" if paper_gain > 0 else "loses"
+    ours = f"{gain:+.1f} ± {deviation:.1f}".replace("-", "\N{MINUS SIGN}")
+    if abs(gain) <= 2 * deviation / seeds**0.5:
+        end = f"**we do not see it**: {ours}, which the seeds do not tell from nothing."
+    elif gain * paper_gain < 0:
+        end = f"**we do not see it**, we see the opposite: {ours}."
+    else:
+        share = "as large" if abs(gain) >= 0.75 * abs(paper_gain) else "a smaller one"
+        end = f"so do we, {share}: {ours}."
+    return f"- {row}: the paper {said} {abs(paper_gain):.1f} points of AP; {end}"
+
+
+def _shipped_section(folder: Path) -> str:
+    files = [
+        folder / f"{name}.json"
+        for name in ("regression", "obcn", "obcn_argmax", "obcn_one_stage", "obcn_one_stage_argmax")
+    ]
+    present = [path for path in files if path.is_file()]
+    if not present:
+        return ""
+    return "\n\n".join(
+        [
+            "## The detectors that ship, trained end to end",
+            "One seed each; [data.md](data.md) tells how they were trained, and each file in `results/` names the "
+            "`obcn eval` that wrote it. Percent, on 700 photos that neither was trained on.",
+            results_table(present),
+        ]
+    )
+
+
+def _protocol_section(results: StudyResults) -> str:
+    protocol, head = results.protocol, results.protocol.head
+    return "\n\n".join(
+        [
+            "## Studies on a frozen trunk",
+            f"Each row below is a fresh head on one frozen trunk (`{protocol.trunk}`, trained end to end with Smooth "
+            "L1, so it favours regression if anyone), the same photos, the same sampled candidates in the same order: "
+            f"{protocol.schedule.epochs} epochs over {results.photos[0]} photos, {head['candidates_per_image']} "
+            f"candidates a photo, {head['hidden']} hidden units, judged on {results.photos[1]} photos. "
+            f"{len(protocol.seeds)} seeds; ± is the standard deviation over them, of gains seed by seed. It tells how "
+            "much luck is in a head's initialisation and candidates; the trunk and the photos are the same in all.",
+        ]
+    )
+
+
+def _study_section(name: str, results: StudyResults) -> str:
+    study = load_study(name)
+    parts = [f"### {results.title}", results.question]
+    parts.append(_table(results))
+    verdicts = [
+        verdict(row["row"], row["gain_AP"], row["gain_sd_AP"], int(row["seeds"]), row["paper_gain_AP"])
+        for row in results.frame.to_dict("records")
+        if abs(row.get("paper_gain_AP") or 0) > 0 and not pd.isna(row["paper_gain_AP"])
+    ]
+    if verdicts:
+        parts.append("\n".join(verdicts))
+    if study.finding is not None:
+        parts.append(fill_in(study.finding.strip(), results))
+    picture = Path("docs") / "results" / f"{name}.svg"
+    if picture.is_file():
+        parts.append(f"![{results.title}](results/{name}.svg)")
+    parts.append(
+        f"<sub>`{results.command}`, commit {results.commit}, {results.date[:10]}, seeds "
+        f"{', '.join(map(str, results.protocol.seeds))}, trunk {results.trunk}, data {results.data}</sub>"
+    )
+    return "\n\n".join(parts)
+
+
+def _table(results: StudyResults) -> str:
+    frame = results.frame
+    paper = "paper_AP" in frame
+    head = ["", *FIGURES, "gain in AP", *(["paper's AP", "paper's gain"] if paper else [])]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for row in frame.to_dict("records"):
+        cells = [f"{row[figure]:.1f} ± {row[f'{figure}_sd']:.1f}" for figure in FIGURES]
+        cells.append("" if row["row"] == results.baseline else f"{row['gain_AP']:+.1f} ± {row['gain_sd_AP']:.1f}")
+        if paper:
+            told = not pd.isna(row["paper_AP"])
+            cells.append(f"{row['paper_AP']:.1f}" if told else "")
+            cells.append(f"{row['paper_gain_AP']:+.1f}" if told and row["row"] != results.baseline else "")
+        lines.append([row["row"], *cells])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+@app.command()
+def main(
+    results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("results"),
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("docs/results.md"),
+) -> None:
+    """Write the page.
+
+    Example: `python -m analysis.results_page`
+    """
+    try:
+        output.write_text(results_page(results) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error.strerror}") from error
+    typer.echo(str(output))
+
+
+if __name__ == "__main__":
+    run(app)

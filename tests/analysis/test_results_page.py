@@ -1,0 +1,58 @@
+"""The page of results: figures filled into findings, verdicts in words, and the committed page against its files."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis.frozen.study import load_study
+from analysis.results_page import ORDER, fill_in, results_page, verdict
+from analysis.study_results import read_results
+from obcn.errors import UserError
+from tests.analysis.test_studies import results
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "results" / "frozen-trunk"
+
+
+def test_a_finding_gets_its_figures_from_the_results() -> None:
+    said = fill_in(
+        "Bins reach [[bins | AP50]], [[bins minus numbers | AP]] over numbers; x [[x minus numbers | AP90]].", results()
+    )
+    # AP50 of bins: 34 and 35. Seed by seed +3 and +2; -1 and +1.
+    assert said == "Bins reach 34.5, +2.5 ± 0.7 over numbers; x +0.0 ± 1.4."
+
+
+@pytest.mark.parametrize("quoted", ["[[bones | AP]]", "[[bins | AP51]]", "[[bins minus bones | AP]]"])
+def test_a_finding_about_nothing_is_an_error(quoted) -> None:
+    with pytest.raises(UserError, match="finding"):
+        fill_in(quoted, results())
+
+
+@pytest.mark.parametrize(
+    ("gain", "deviation", "paper_gain", "said"),
+    [
+        (2.4, 0.3, 2.5, "so do we, as large: +2.4 ± 0.3"),
+        (1.0, 0.3, 2.5, "so do we, a smaller one: +1.0 ± 0.3"),
+        (0.2, 0.3, 2.5, "**we do not see it**: +0.2 ± 0.3, which the seeds do not tell from nothing"),
+        (-1.0, 0.3, 2.5, "**we do not see it**, we see the opposite: \N{MINUS SIGN}1.0 ± 0.3"),
+        (-0.5, 0.1, -0.7, "so do we, a smaller one: \N{MINUS SIGN}0.5 ± 0.1"),
+    ],
+)
+def test_what_the_paper_saw_and_we_do_or_do_not(gain, deviation, paper_gain, said) -> None:
+    sentence = verdict("bins", gain, deviation, 3, paper_gain)
+    assert said in sentence
+    assert ("loses 0.7" if paper_gain < 0 else "gains 2.5") in sentence
+
+
+def test_the_committed_page_is_what_the_committed_files_give(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == results_page(Path("results")) + "\n"
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_committed_results_are_of_the_study_as_it_stands(name) -> None:
+    study, found = load_study(name), read_results(COMMITTED / f"{name}.json")
+    assert [row["row"] for row in found.table] == [row.name for row in study.rows]
+    assert found.baseline == study.baseline
+    assert len(found.protocol.seeds) >= 3
+    assert not found.commit.endswith("dirty"), "made by a commit that anyone can check out"
