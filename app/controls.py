@@ -1,36 +1,20 @@
-"""The side panel: which photo, and how to read the two detectors."""
+"""The side panel: which photo, which models, and how to read them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import streamlit as st
 
-from app import detectors
+from app import detectors, links
+from app.comparison import Settings, num_stages
 from app.components.sample_strip import sample_strip
-from app.photos import UPLOAD_TYPES, Photo, read_sample, read_upload, sample_paths
-from obcn.checkpoints import Card
-from obcn.offsets.codecs import BinCodec, DecodeRule
+from app.detectors import ModelFile
+from app.lines import MOST_MODELS
+from app.markup import plain
+from app.photos import UPLOAD_TYPES, Photo, sample_paths
+from obcn.offsets.codecs import DecodeRule
 
-# What a newcomer sees before touching anything.
-FIRST_SAMPLE = "dog"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the controls say.
-
-    Attributes:
-        rule: how the bin head decodes.
-        stages: how many of its stages it uses.
-        score: detections above it are shown.
-        nms_iou: of two boxes of one class that overlap more, the weaker goes.
-        device: where the networks run.
-    """
-
-    rule: DecodeRule
-    stages: int
-    score: float
-    nms_iou: float
-    device: str
+FIRST_MODELS = ("regression", "obcn")
+TEMPERATURES = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 
 
 def choose_photo() -> Photo | None:
@@ -39,46 +23,95 @@ def choose_photo() -> Photo | None:
     Raises:
         UserError: the photo cannot be read.
     """
-    state = st.session_state
     samples = {path.stem: path for path in sample_paths()}
-    upload = st.file_uploader("Your photo", type=list(UPLOAD_TYPES), key="upload", on_change=_use_upload)
-    if samples and state.get("sample") not in samples:
-        state["sample"] = FIRST_SAMPLE if FIRST_SAMPLE in samples else next(iter(samples))
-    chosen_upload = upload if state.get("source") == "upload" else None
+    st.file_uploader(
+        "Your photo",
+        type=list(UPLOAD_TYPES),
+        key="upload",
+        on_change=_use_upload,
+        help="It stays in this server's memory for a while: whoever has the link in the address bar sees it too.",
+    )
+    strip = st.container()
+    opened = links.open_photo(samples)
     if samples:
-        st.caption("or a sample, with its true boxes")
-        sample_strip(list(samples.values()), None if chosen_upload else state["sample"], "samples", _use_sample)
-    if chosen_upload is not None:
-        return read_upload(chosen_upload.name, chosen_upload.getvalue())
-    return read_sample(samples[state["sample"]]) if samples else None
+        with strip:
+            st.caption("or a sample, with its true boxes")
+            sample_strip(list(samples.values()), opened.sample, "samples", _use_sample)
+    if opened.notice:
+        instead = " This is a sample instead." if opened.photo else ""
+        st.warning(plain(opened.notice) + instead, icon=":material/link_off:")
+    return opened.photo
 
 
-def choose_settings(card: Card) -> Settings:
+def choose_models(models: Mapping[str, ModelFile]) -> dict[str, ModelFile]:
+    """Draw the choice of models; those chosen, in the order in which they are known.
+
+    Args:
+        models: all there are; at least one.
+    """
+    first = [name for name in FIRST_MODELS if name in models] or list(models)[:2]
+    chosen = st.multiselect(
+        "Models",
+        list(models),
+        default=first,
+        max_selections=MOST_MODELS,
+        key="models",
+        bind="query-params",
+        placeholder="Choose at least one",
+        help="Side by side, each with a line of its own. Any checkpoint with a card can be compared.",
+    )
+    return {name: model for name, model in models.items() if name in chosen}
+
+
+def choose_settings(models: Mapping[str, ModelFile]) -> Settings:
     """Draw the other controls.
 
     Args:
-        card: the bin head's; it says how many stages there are to choose from.
+        models: the chosen ones; they say how many stages there are to choose from.
     """
-    codec = card.config.box_head.offsets.build()
-    num_stages = codec.num_stages if isinstance(codec, BinCodec) else 1
+    most_stages = max([num_stages(model.card) for model in models.values()], default=0)
     rules: tuple[DecodeRule, ...] = ("expectation", "argmax")
     rule = st.radio(
-        "OBCN decodes by",
+        "Decode by",
         rules,
         horizontal=True,
         key="rule",
-        help="How a distribution becomes one offset: its mean, or its most probable bin.",
+        bind="query-params",
+        disabled=not most_stages,
+        help="How a distribution becomes one offset: its mean, or its most probable bin. Regression has neither.",
     )
-    stages = st.radio(
-        "Stages used",
-        list(range(1, num_stages + 1)),
-        index=num_stages - 1,
-        horizontal=True,
-        key="stages",
-        help="Each further stage zooms in: a window as wide as one bin of the stage before, cut into bins again.",
+    stages = most_stages
+    if most_stages > 1:
+        stages = st.radio(
+            "Stages used",
+            list(range(1, most_stages + 1)),
+            index=most_stages - 1,
+            horizontal=True,
+            key="stages",
+            bind="query-params",
+            help="Each further stage zooms in: a window as wide as one bin of the stage before, cut into bins again.",
+        )
+    temperature = st.select_slider(
+        "Temperature",
+        TEMPERATURES,
+        1.0,
+        format_func=lambda value: f"{value:g}",
+        key="temperature",
+        bind="query-params",
+        disabled=not most_stages,
+        help="Divides the outputs of heads that have distributions before they are read: below 1 every distribution "
+        "gets sharper and its mean nears its peak, above 1 it gets flatter and its mean nears the middle. "
+        "Regression has no distribution and does not move.",
     )
     score = st.slider(
-        "Score threshold", 0.05, 0.95, 0.5, 0.05, key="score", help="Both detectors show the objects above it."
+        "Score threshold",
+        0.05,
+        0.95,
+        0.5,
+        0.05,
+        key="score",
+        bind="query-params",
+        help="All models show the objects above it.",
     )
     with st.expander("More"):
         nms_iou = st.slider(
@@ -88,6 +121,7 @@ def choose_settings(card: Card) -> Settings:
             0.5,
             0.05,
             key="nms",
+            bind="query-params",
             help="Of two boxes of one class that overlap more than this, the weaker goes.",
         )
         device = st.selectbox(
@@ -96,15 +130,18 @@ def choose_settings(card: Card) -> Settings:
             key="device",
             help="Where the networks run. A GPU shows up here as cuda if there is one.",
         )
-    return Settings(rule, stages, score, nms_iou, device)
+    return Settings(rule, max(stages, 1), score, nms_iou, temperature, device)
 
 
 def _use_upload() -> None:
-    st.session_state["source"] = "upload"
+    upload = st.session_state["upload"]
+    if upload is None:
+        links.forget_upload()
+    else:
+        links.show_upload(upload.name, upload.getvalue())
 
 
 def _use_sample() -> None:
     picked = st.session_state["samples"].picked
     if picked is not None:
-        st.session_state["sample"] = picked
-        st.session_state["source"] = "sample"
+        links.show_sample(picked)

@@ -1,55 +1,95 @@
 """The page's few pieces of plain HTML: the key to the lines, an object's headline figures, and the table of numbers."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
+import pandas as pd
 from torch import Tensor
 
-from analysis.palette import Line, Palette, Role
-from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou
+from analysis.palette import Line, Palette
+from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
 
 CSS_DASH = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "dashed"}
 
 
-def line_key(palette: Palette, roles: Sequence[Role]) -> str:
+@dataclass(frozen=True)
+class Fact:
+    """A card: a name, the line that stands for it if one does, and values with their units or what they are."""
+
+    name: str
+    values: Sequence[tuple[str, str]]
+    line: Line | None = None
+
+
+def plain(text: str) -> str:
+    """Text from outside for a Markdown element: shown as it is, whatever marks are in it."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~$:])", r"\\\1", text)
+
+
+def line_key(palette: Palette, names: Sequence[str]) -> str:
     """The key to the lines, the same on every figure."""
-    items = (f"<span>{_sample(palette.lines[role])}{palette.lines[role].label}</span>" for role in roles)
+    items = (f"<span>{_sample(palette.lines[name])}{escape(palette.lines[name].label)}</span>" for name in names)
     return f'<p class="obcn-key">{"".join(items)}</p>'
 
 
-def facts(cards: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> str:
-    """Headline figures: each card has a name, and values with their units or what they are."""
+def facts(cards: Sequence[Fact]) -> str:
+    """Headline figures."""
     parts = []
-    for name, values in cards:
-        spans = (f"<span><b>{escape(value)}</b> <small>{escape(unit)}</small></span>" for value, unit in values)
-        parts.append(f'<div><p>{escape(name)}</p><div class="values">{"".join(spans)}</div></div>')
+    for card in cards:
+        spans = (f"<span><b>{escape(value)}</b> <small>{escape(unit)}</small></span>" for value, unit in card.values)
+        sample = _sample(card.line) if card.line else ""
+        parts.append(f'<div><p>{sample}{escape(card.name)}</p><div class="values">{"".join(spans)}</div></div>')
     return f'<div class="obcn-facts">{"".join(parts)}</div>'
 
 
-def numbers_table(belief: Belief, palette: Palette) -> str:
-    """Every box of one object in pixels, OBCN's with the spread of stage 1, and the IoU with the truth where known."""
-    rows: list[tuple[Role, Tensor]] = [("candidate", belief.candidate)]
-    rows += [(rule, box) for rule, box in belief.by_rule.items()]
-    rows += [(rival, box) for rival, box in belief.rivals.items()]
-    truth = belief.rivals.get("truth")
+def numbers(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief | None) -> pd.DataFrame:
+    """Every box of one object in pixels: centre, size, the spread where a belief tells it, and the IoU with the truth.
+
+    Args:
+        boxes: (4,) boxes in pixels by the name of their line; ``truth`` is measured against where it is there.
+        palette: the theme's, with a line for each.
+        belief: whose expectation is among them.
+    """
+    truth = boxes.get("truth")
+    rows = []
+    for name, box in boxes.items():
+        x1, y1, x2, y2 = box.tolist()
+        row: dict[str, object] = {"box": palette.lines[name].label}
+        for coordinate, value in zip(COORDINATES, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1), strict=True):
+            row[f"{COORDINATE_NAMES[coordinate]}, px"] = round(value, 2)
+            if belief is not None:
+                spread = round(belief.spread_pixels(coordinate, 0), 2) if name == "expectation" else None
+                row[f"{COORDINATE_NAMES[coordinate]}, spread, px"] = spread
+        if truth is not None:
+            row["IoU with truth"] = round(box_iou(box, truth), 4)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def numbers_table(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief | None = None) -> str:
+    """The same as HTML, with each box's line; arguments as in :func:`numbers`."""
+    truth = boxes.get("truth")
     head = "".join(f"<th>{COORDINATE_NAMES[name]}, px</th>" for name in COORDINATES)
     iou_head = "<th>IoU with truth</th>" if truth is not None else ""
     body = []
-    for role, box in rows:
-        line = palette.lines[role]
+    for name, box in boxes.items():
+        line = palette.lines[name]
         x1, y1, x2, y2 = box.tolist()
-        values = dict(zip(COORDINATES, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1), strict=True))
-        cells = "".join(f"<td>{value:.1f}{_spread(belief, name, role)}</td>" for name, value in values.items())
+        values = zip(COORDINATES, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1), strict=True)
+        spread = {
+            coordinate: f" <span>± {belief.spread_pixels(coordinate, 0):.1f}</span>"
+            for coordinate in COORDINATES
+            if belief is not None and name == "expectation"
+        }
+        cells = "".join(f"<td>{value:.1f}{spread.get(coordinate, '')}</td>" for coordinate, value in values)
         iou = f"<td>{box_iou(box, truth):.3f}</td>" if truth is not None else ""
-        body.append(f"<tr><th>{_sample(line)}{line.label}</th>{cells}{iou}</tr>")
+        body.append(f"<tr><th>{_sample(line)}{escape(line.label)}</th>{cells}{iou}</tr>")
     return (
         f'<div class="obcn-scroll"><table class="obcn-numbers"><thead><tr><th></th>{head}{iou_head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
-
-
-def _spread(belief: Belief, coordinate: Coordinate, role: Role) -> str:
-    return f" ± {belief.spread_pixels(coordinate, 0):.1f}" if role == "expectation" else ""
 
 
 def _sample(line: Line) -> str:

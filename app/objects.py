@@ -1,20 +1,14 @@
-"""Which detections of the two detectors, and which true box, are the same object."""
+"""Which detections of several detectors, and which true box, are the same object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from app.figures.belief import box_iou
 from app.photos import Truth
 from obcn.explain import PhotoDetections
 from obcn.matching import match_boxes
-
-Head = Literal["regression", "obcn"]
-
-HEADS: tuple[Head, ...] = ("regression", "obcn")
 
 # Detections this weak are never reported, but they say what a detector thought of an object that it did not report.
 FLOOR = 0.05
@@ -22,87 +16,123 @@ FLOOR = 0.05
 
 @dataclass(frozen=True)
 class FoundObject:
-    """One object that at least one detector reports.
+    """One object that at least one model reports.
 
     Attributes:
         name: class name.
-        rows: per head the row among its detections, also of one below the score threshold; None if it saw nothing.
-        scores: per head its score, 0 where it saw nothing.
-        reporters: heads whose score passes the threshold; at least one.
-        box: (4,) where it is, in pixels: OBCN's box where OBCN reports it, else regression's.
+        rows: per model the row among its detections, also of one below the score threshold; None if it saw nothing.
+        scores: per model its score, 0 where it saw nothing.
+        reporters: models whose score passes the threshold; at least one.
+        box: (4,) where it is, in pixels: the mean of its reporters' boxes.
         truth: row in the truth, if a true box of that class overlaps.
     """
 
     name: str
-    rows: Mapping[Head, int | None]
-    scores: Mapping[Head, float]
-    reporters: frozenset[Head]
+    rows: Mapping[str, int | None]
+    scores: Mapping[str, float]
+    reporters: frozenset[str]
     box: Tensor
     truth: int | None = None
 
-    def reported_by(self, head: Head) -> bool:
-        """Whether this head's score passes the threshold."""
-        return head in self.reporters
+    def reported_by(self, model: str) -> bool:
+        """Whether this model's score passes the threshold."""
+        return model in self.reporters
+
+    @property
+    def place(self) -> str:
+        """What a link calls it: its class and the centre in whole pixels, for rows change with every threshold."""
+        x1, y1, x2, y2 = self.box.tolist()
+        return f"{self.name}@{round((x1 + x2) / 2)},{round((y1 + y2) / 2)}"
 
 
-def find_objects(
-    regression: PhotoDetections, obcn: PhotoDetections, score: float, truth: Truth | None
-) -> list[FoundObject]:
-    """Objects that either detector reports above ``score``, best first.
+def find_objects(found: Mapping[str, PhotoDetections], score: float, truth: Truth | None) -> list[FoundObject]:
+    """Objects that any model reports above ``score``, best first.
 
-    Detections must reach down to :data:`FLOOR`: an object that only one detector reports is paired with what the
-    other saw there below the threshold.
+    Models may know different classes: what they have in common goes by its name. Detections must reach down to
+    :data:`FLOOR`: an object that only some models report is paired with what the others saw there below the threshold.
+
+    Args:
+        found: each model's detections.
+        score: the threshold.
+        truth: the photo's true boxes, where known.
     """
-    strong = [torch.where(found.scores > score)[0].tolist() for found in (regression, obcn)]
-    weak = [torch.where(found.scores <= score)[0].tolist() for found in (regression, obcn)]
-    pairs: list[tuple[int | None, int | None]] = list(_match(regression, strong[0], obcn, strong[1]).items())
-    only_regression = [row for row in strong[0] if row not in {pair[0] for pair in pairs}]
-    only_obcn = [row for row in strong[1] if row not in {pair[1] for pair in pairs}]
-    behind_regression = _match(regression, only_regression, obcn, weak[1])
-    behind_obcn = _match(obcn, only_obcn, regression, weak[0])
-    pairs += [(row, behind_regression.get(row)) for row in only_regression]
-    pairs += [(behind_obcn.get(row), row) for row in only_obcn]
-    objects = [_object(regression, left, obcn, right, score) for left, right in pairs]
+    groups: list[_Group] = []
+    for strong in (True, False):
+        for model, detections in found.items():
+            above = detections.scores > score
+            rows = torch.where(above if strong else ~above)[0].tolist()
+            _join(groups, model, detections, rows, strong)
+    objects = [_object(group, found) for group in groups]
     objects.sort(key=lambda item: -max(item.scores.values()))
     return _with_truth(objects, truth) if truth is not None else objects
 
 
-def locate(objects: list[FoundObject], name: str, box: Tensor) -> int | None:
-    """Index of the object of class ``name`` that lies where ``box`` (4,) was; None if it is gone.
+def locate(objects: list[FoundObject], place: str) -> int | None:
+    """Index of the object that is where ``place`` says; None if it is gone, or if that is no place.
 
-    An object is remembered by its place: rows change with every threshold.
+    Args:
+        objects: to choose from.
+        place: as :attr:`FoundObject.place` says it, perhaps of the object as other settings drew it.
     """
-    overlaps = [box_iou(item.box, box) if item.name == name else 0.0 for item in objects]
-    best = max(range(len(objects)), key=overlaps.__getitem__, default=None)
-    return best if best is not None and overlaps[best] >= 0.5 else None
+    name, _, centre = place.rpartition("@")
+    try:
+        x, y = (float(value) for value in centre.split(","))
+    except ValueError:
+        return None
+    best, nearest = None, float("inf")
+    for index, item in enumerate(objects):
+        x1, y1, x2, y2 = item.box.tolist()
+        distance = abs((x1 + x2) / 2 - x) + abs((y1 + y2) / 2 - y)
+        if item.name == name and x1 <= x <= x2 and y1 <= y <= y2 and distance < nearest:
+            best, nearest = index, distance
+    return best
 
 
-def _match(one: PhotoDetections, rows: list[int], other: PhotoDetections, other_rows: list[int]) -> dict[int, int]:
+@dataclass
+class _Group:
+    """Rows of several models that are one object, while they are still being collected."""
+
+    name: str
+    boxes: list[Tensor] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    reporters: set[str] = field(default_factory=set)
+
+    @property
+    def box(self) -> Tensor:
+        return torch.stack(self.boxes).mean(0)
+
+
+def _join(groups: list[_Group], model: str, found: PhotoDetections, rows: list[int], strong: bool) -> None:
+    """Add one model's rows to the groups that they overlap; a strong row that overlaps none is a new group."""
+    open_groups = [group for group in groups if model not in group.rows]
     pairs = match_boxes(
-        one.boxes[rows],
-        tuple(one.names[row] for row in rows),
-        other.boxes[other_rows],
-        tuple(other.names[row] for row in other_rows),
+        found.boxes[rows],
+        tuple(found.names[row] for row in rows),
+        torch.stack([group.box for group in open_groups]) if open_groups else torch.zeros(0, 4),
+        tuple(group.name for group in open_groups),
     )
-    return {rows[left]: other_rows[right] for left, right in pairs.items()}
+    for position, row in enumerate(rows):
+        if position in pairs:
+            group = open_groups[pairs[position]]
+        elif strong:
+            group = _Group(found.names[row])
+            groups.append(group)
+        else:
+            continue
+        group.rows[model] = row
+        if strong:
+            group.boxes.append(found.boxes[row])
+            group.reporters.add(model)
 
 
-def _object(
-    regression: PhotoDetections, left: int | None, obcn: PhotoDetections, right: int | None, score: float
-) -> FoundObject:
-    found: dict[Head, PhotoDetections] = {"regression": regression, "obcn": obcn}
-    rows: dict[Head, int | None] = {"regression": left, "obcn": right}
-    scores = {head: float(found[head].scores[row]) if row is not None else 0.0 for head, row in rows.items()}
-    reporters = frozenset(head for head in rows if scores[head] > score)
-    shown: Head = "obcn" if "obcn" in reporters else "regression"
-    row = rows[shown]
-    assert row is not None, "a reporter has a row"
+def _object(group: _Group, found: Mapping[str, PhotoDetections]) -> FoundObject:
+    rows = {model: group.rows.get(model) for model in found}
     return FoundObject(
-        name=found[shown].names[row],
+        name=group.name,
         rows=rows,
-        scores=scores,
-        reporters=reporters,
-        box=found[shown].boxes[row],
+        scores={model: 0.0 if row is None else float(found[model].scores[row]) for model, row in rows.items()},
+        reporters=frozenset(group.reporters),
+        box=group.box,
     )
 
 

@@ -9,8 +9,7 @@ PAGE_CSS = """
 @media (min-width: 40rem) { .stElementContainer:has(.obcn-narrow) { display: none; } }
 .obcn-key { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; font-size: 0.85rem; margin: 0 0 0.25rem; }
 .obcn-key span { display: inline-flex; align-items: center; gap: 0.4rem; white-space: nowrap; }
-.obcn-facts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 0.5rem; }
-@media (max-width: 64rem) { .obcn-facts { grid-template-columns: repeat(2, 1fr); } }
+.obcn-facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 0.5rem; }
 .obcn-facts > div { min-height: 4.9rem; box-sizing: border-box; padding: 0.35rem 0.7rem; border-radius: 0.5rem;
   border: 1px solid color-mix(in srgb, currentColor 16%, transparent); }
 .obcn-facts p { margin: 0; font-size: 0.85rem; line-height: 1.35; }

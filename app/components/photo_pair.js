@@ -7,15 +7,28 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const pair = parentElement.querySelector(".pair");
   pair.classList.toggle("choosing", data.chosen !== null);
   pair.style.setProperty("--halo", data.halo);
-  data.panels.forEach((panel) => drawPanel(pair, panel, data, setTriggerValue));
+  pair.style.setProperty("--chosen", data.chosen_colour);
+  pair.style.setProperty("--columns", columns(data.panels.length));
+  const elements = data.panels.map((panel) => drawPanel(pair, panel, data, setTriggerValue));
+  [...pair.children].forEach((element) => elements.includes(element) || element.remove());
+  // Only where the order is another one: an element that moves loses the keyboard's focus.
+  if (elements.some((element, number) => pair.children[number] !== element)) pair.append(...elements);
+  zoomable(pair, data);
+}
+
+// Up to three in a row; four as two by two.
+function columns(panels) {
+  return panels === 4 ? 2 : Math.min(panels, 3);
 }
 
 function drawPanel(pair, panel, data, setTriggerValue) {
-  const element = child(pair, `[data-panel="${panel.key}"]`, () => newPanel(panel.key));
-  const line = data.lines[panel.role];
+  const name = CSS.escape(panel.model);
+  const element = child(pair, `[data-panel="${name}"]`, () => newPanel(panel.model, !pair.children.length));
+  const line = data.lines[panel.model];
   const swatch = element.querySelector(".swatch");
   swatch.style.border = `${line.width}px ${CSS_DASH[line.dash]} ${line.colour}`;
-  element.querySelector("b").textContent = panel.title;
+  const title = element.querySelector("b");
+  title.textContent = title.title = panel.model;
   element.querySelector(".subtitle").textContent = panel.subtitle;
   element.querySelector(".status").textContent = panel.status;
 
@@ -24,7 +37,7 @@ function drawPanel(pair, panel, data, setTriggerValue) {
   frame.style.setProperty("--h", data.height);
   const image = frame.querySelector("img");
   if (image.src !== data.photo) image.src = data.photo;
-  image.alt = `The photo with the boxes of ${panel.title}`;
+  image.alt = `The photo with the boxes of ${panel.model}`;
 
   const wanted = new Set();
   const keep = (id, make) => {
@@ -32,9 +45,9 @@ function drawPanel(pair, panel, data, setTriggerValue) {
     return child(frame, `[data-mark="${id}"]`, () => withId(make(), id));
   };
   panel.outlines.forEach((outline, number) => {
-    const mark = keep(`outline-${outline.role}-${number}`, newOutline);
-    place(mark, outline.box, data, data.lines[outline.role], 0);
-    mark.dataset.role = outline.role;
+    const mark = keep(`outline-${number}`, newOutline);
+    place(mark, outline.box, data, data.lines[outline.line], 0);
+    mark.dataset.line = outline.line;
     mark.title = outline.label;
   });
   panel.boxes.forEach((box) => {
@@ -42,9 +55,8 @@ function drawPanel(pair, panel, data, setTriggerValue) {
     const chosen = box.object === data.chosen;
     place(mark, box.box, data, line, chosen ? 1 : 0);
     mark.dataset.object = box.object;
-    mark.dataset.role = panel.role;
     mark.setAttribute("aria-pressed", String(chosen));
-    mark.setAttribute("aria-label", `${panel.title}: ${box.label}`);
+    mark.setAttribute("aria-label", `${panel.model}: ${box.label}`);
     // The label is an element of its own, above every box, so that no other box's line crosses it out.
     const tag = keep(`tag-${box.object}`, newTag);
     tag.textContent = box.label;
@@ -57,11 +69,11 @@ function drawPanel(pair, panel, data, setTriggerValue) {
     mark.onpointerleave = mark.onblur = () => light(pair, box.object, false);
   });
   frame.querySelectorAll("[data-mark]").forEach((mark) => wanted.has(mark.dataset.mark) || mark.remove());
-  uncoverTags(frame);
 
   const note = element.querySelector(".note");
   note.hidden = !panel.busy;
   note.textContent = panel.busy;
+  return element;
 }
 
 function place(mark, [x1, y1, x2, y2], data, line, extra) {
@@ -124,13 +136,16 @@ function withId(mark, id) {
   return mark;
 }
 
-function newPanel(key) {
+function newPanel(model, first) {
   const panel = document.createElement("section");
   panel.className = "panel";
-  panel.dataset.panel = key;
+  panel.dataset.panel = model;
   panel.innerHTML = `
     <div class="head"><span class="swatch"></span><b></b><span class="subtitle"></span><span class="status"></span></div>
-    <div class="stage"><div class="frame"><img draggable="false"><div class="note" role="status" hidden></div></div></div>`;
+    <div class="stage"><div class="frame"><img draggable="false"></div><div class="note" role="status" hidden></div></div>`;
+  const stage = panel.querySelector(".stage");
+  stage.append(zoomButtons(first));
+  ignoreDrags(stage);
   return panel;
 }
 

@@ -1,7 +1,7 @@
-"""The photo twice, once per detector, with boxes that can be clicked, tabbed to and hovered in step.
+"""The photo once per model, with boxes that can be clicked, tabbed to and hovered in step, and zoomed together.
 
 Why not a plotly figure with selection events: plotly selects points, not boxes, so a click inside a large box would
-miss it, nothing would be reachable by keyboard, and the two photos could not light up together. Streamlit's
+miss it, nothing would be reachable by keyboard, and the photos could not light up together. Streamlit's
 components v2 put plain HTML into the page itself: no iframe, no build step, and the theme's own CSS variables.
 """
 
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.palette import Palette, Role
+from analysis.palette import Palette
+from app.lines import CHOSEN
 from app.photos import Photo
 
 _HERE = Path(__file__).parent
@@ -22,9 +23,10 @@ _LONG_SIDE = 1280
 
 _component = st.components.v2.component(
     "obcn_photo_pair",
-    html='<div class="pair"></div>',
+    html='<div class="pair" tabindex="-1"></div>',
     css=(_HERE / "photo_pair.css").read_text(encoding="utf-8"),
-    js=(_HERE / "photo_pair.js").read_text(encoding="utf-8"),
+    # One script per component: what both files name is theirs together.
+    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("photo_zoom.js", "photo_pair.js")),
 )
 
 
@@ -33,7 +35,7 @@ class ClickableBox:
     """One object's box in one panel.
 
     Attributes:
-        object: the object's index, the same in both panels.
+        object: the object's index, the same in every panel.
         label: class name and score.
         box: (x1, y1, x2, y2) in pixels of the photo.
     """
@@ -45,32 +47,28 @@ class ClickableBox:
 
 @dataclass(frozen=True)
 class Outline:
-    """A box that is only looked at, drawn as ``role`` is everywhere."""
+    """A box that is only looked at; ``line`` is the name of its line in the palette."""
 
-    role: Role
+    line: str
     label: str
     box: list[float]
 
 
 @dataclass(frozen=True)
 class PhotoPanel:
-    """One detector's side.
+    """One model's side.
 
     Attributes:
-        key: short and unique.
-        title: the detector.
+        model: its name, and that of its line in the palette; unique.
         subtitle: how it decodes.
-        role: how its boxes are drawn.
         status: a line at the right of the title, such as the number of objects.
         boxes: to choose from.
         outlines: to look at.
         busy: words to show while there are no boxes yet, or an empty string.
     """
 
-    key: str
-    title: str
+    model: str
     subtitle: str
-    role: Role
     status: str
     boxes: Sequence[ClickableBox] = ()
     outlines: Sequence[Outline] = ()
@@ -89,9 +87,9 @@ def photo_pair(
 
     Args:
         photo: which to show.
-        panels: left to right; below one another on a narrow screen.
+        panels: left to right, in rows as even as can be; below one another on a narrow screen.
         chosen: the object that stands out.
-        palette: the theme's.
+        palette: the theme's, with a line for each model.
         key: the widget's.
         on_choose: without arguments.
     """
@@ -102,8 +100,9 @@ def photo_pair(
             "width": photo.image.width,
             "height": photo.image.height,
             "chosen": chosen,
+            "chosen_colour": CHOSEN,
             "halo": palette.halo,
-            "lines": {role: asdict(line) for role, line in palette.lines.items()},
+            "lines": {name: asdict(line) for name, line in palette.lines.items()},
             "panels": [asdict(panel) for panel in panels],
         },
         on_chosen_change=on_choose,

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -10,7 +10,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from analysis.palette import FONT, LIGHT, Line, Palette, Role
+from analysis.palette import FONT, LIGHT, Line, Palette
 from app.figures.belief import Belief, box_iou
 
 # Screen pixels: the crop, and below it a legend of up to three rows. Both stay where they are, whatever they show.
@@ -45,19 +45,18 @@ def refinement_figure(photo: Image, belief: Belief, palette: Palette = LIGHT) ->
     return boxes_on_crop(photo, _with_iou(steps, truth, palette), palette)
 
 
-def verdicts_figure(photo: Image, belief: Belief, palette: Palette = LIGHT) -> go.Figure:
-    """Where expectation, argmax, regression and the truth put the same object.
+def verdicts_figure(photo: Image, boxes: Mapping[str, Tensor], palette: Palette = LIGHT) -> go.Figure:
+    """Where every answer and the truth put the same object.
 
     Args:
         photo: RGB, whole.
-        belief: one object's.
-        palette: the theme's.
+        boxes: (4,) boxes in pixels by the name of their line; ``truth`` is measured against where it is there.
+        palette: the theme's, with a line for each.
     """
-    roles: list[tuple[Role, Tensor]] = [(rule, box) for rule, box in belief.by_rule.items()]
-    if "regression" in belief.rivals:
-        roles.append(("regression", belief.rivals["regression"]))
-    drawn = [DrawnBox(box, palette.lines[role], palette.lines[role].label) for role, box in roles]
-    return boxes_on_crop(photo, _with_iou(drawn, belief.rivals.get("truth"), palette), palette)
+    drawn = [
+        DrawnBox(box, palette.lines[name], palette.lines[name].label) for name, box in boxes.items() if name != "truth"
+    ]
+    return boxes_on_crop(photo, _with_iou(drawn, boxes.get("truth"), palette), palette)
 
 
 def boxes_on_crop(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LIGHT) -> go.Figure:
@@ -68,14 +67,63 @@ def boxes_on_crop(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LI
         drawn: at least one box; later ones lie on top.
         palette: the theme's.
     """
-    left, top, right, bottom = _frame(photo, [item.box for item in drawn])
     traces = [trace for item in drawn for trace in _outline(item, palette)]
+    figure = _on_photo(photo, _frame(photo, [item.box for item in drawn]), traces, _LEGEND, palette)
+    figure["layout"]["legend"] = {
+        "orientation": "h",
+        "x": 0,
+        "y": 0,
+        "yanchor": "top",
+        "font": {"size": 12, "color": palette.ink},
+        "itemclick": "toggle",
+        "itemdoubleclick": "toggleothers",
+    }
+    return go.Figure(figure)
+
+
+def boxes_on_photo(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LIGHT) -> go.Figure:
+    """The whole photo with boxes on it, each with its name at its upper left corner; axes in pixels of the photo.
+
+    Args:
+        photo: RGB.
+        drawn: any number of boxes.
+        palette: the theme's.
+    """
+    names = {
+        "type": "scatter",
+        "x": [float(item.box[0]) for item in drawn],
+        "y": [float(item.box[1]) for item in drawn],
+        "text": [f" {item.name} " for item in drawn],
+        "mode": "text",
+        "textposition": "bottom right",
+        "textfont": {"color": "#FFFFFF", "size": 12, "shadow": "0 0 3px #000, 0 0 3px #000, 0 0 2px #000"},
+        "hoverinfo": "skip",
+    }
+    traces = [trace for item in drawn for trace in _outline(item, palette)]
+    figure = _on_photo(photo, (0, 0, photo.width, photo.height), [*traces, names], 0, palette)
+    figure["layout"]["showlegend"] = False
+    return go.Figure(figure)
+
+
+def _on_photo(
+    photo: Image, window: tuple[int, int, int, int], traces: list[dict], below: int, palette: Palette
+) -> dict:
+    """A figure of part of a photo.
+
+    Args:
+        photo: RGB, whole.
+        window: (left, top, right, bottom) in pixels of the photo.
+        traces: what lies on it.
+        below: screen pixels kept free under it.
+        palette: the theme's.
+    """
+    left, top, right, bottom = window
     hidden = {"visible": False, "constrain": "domain"}
-    return go.Figure(
-        traces,
-        {
+    return {
+        "data": traces,
+        "layout": {
             "height": CROP_HEIGHT,
-            "margin": {"l": 0, "r": 0, "t": 0, "b": _LEGEND, "autoexpand": False},
+            "margin": {"l": 0, "r": 0, "t": 0, "b": below, "autoexpand": False},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": FONT, "size": 12, "color": palette.ink},
@@ -84,7 +132,7 @@ def boxes_on_crop(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LI
             "yaxis": {**hidden, "range": [bottom, top], "scaleanchor": "x", "constraintoward": "bottom"},
             "images": [
                 {
-                    "source": _data_uri(photo.crop((left, top, right, bottom))),
+                    "source": _data_uri(photo.crop(window)),
                     "x": left,
                     "y": top,
                     "sizex": right - left,
@@ -95,18 +143,9 @@ def boxes_on_crop(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LI
                     "layer": "below",
                 }
             ],
-            "legend": {
-                "orientation": "h",
-                "x": 0,
-                "y": 0,
-                "yanchor": "top",
-                "font": {"size": 12, "color": palette.ink},
-                "itemclick": "toggle",
-                "itemdoubleclick": "toggleothers",
-            },
             "template": None,
         },
-    )
+    }
 
 
 def _outline(item: DrawnBox, palette: Palette) -> list[dict]:

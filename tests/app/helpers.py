@@ -2,11 +2,13 @@
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from app.detectors import ModelFile
 from app.objects import FLOOR
 from obcn.checkpoints import Card, Training
 from obcn.config import load_config
@@ -58,6 +60,11 @@ def photo_bytes(kind: str = "JPEG", width: int = WIDTH, height: int = HEIGHT) ->
     buffer = io.BytesIO()
     Image.linear_gradient("L").resize((width, height)).convert("RGB").save(buffer, kind)
     return buffer.getvalue()
+
+
+def model(name: str, head: str, classes: tuple[str, ...] = CLASSES) -> ModelFile:
+    """A model that is listed but has no file."""
+    return ModelFile(name, Path("nowhere") / f"{name}.safetensors", card(head).model_copy(update={"classes": classes}))
 
 
 def card(head: str) -> Card:

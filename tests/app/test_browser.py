@@ -107,7 +107,7 @@ def test_boxes_can_be_chosen_by_keyboard_and_light_up_in_both_panels(browser, ad
         expect(twin).to_have_class(re.compile(r"\blit\b"), timeout=SLOW)
     page.keyboard.press("Enter")
     expect(box).to_have_attribute("aria-pressed", "true", timeout=SLOW)
-    expect(box).to_have_attribute("aria-label", re.compile(r"OBCN: \w+ 0|OBCN: \w+ 1"))
+    expect(box).to_have_attribute("aria-label", re.compile(r"obcn: \w+ [01]"))
     page.close()
 
 
@@ -147,10 +147,14 @@ def test_the_page_fits_its_window(browser, address, width, scheme) -> None:
     page.close()
 
 
-def test_both_downloads_arrive(browser, address) -> None:
+def test_all_downloads_arrive(browser, address) -> None:
     page = open_page(browser, address)
     expect(histograms(page)).to_have_count(4, timeout=SLOW)
-    for label, needle in (("Detections as JSON", '"category"'), ("Figures as HTML", "Plotly.newPlot")):
+    for label, needle in (
+        ("Detections as JSON", '"category"'),
+        ("Detections as CSV", "category_id"),
+        ("Report as HTML", "Plotly.newPlot"),
+    ):
         with page.expect_download(timeout=SLOW) as waiting:
             page.get_by_role("button", name=label).click()
         text = Path(waiting.value.path()).read_text(encoding="utf-8")

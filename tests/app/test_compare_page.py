@@ -7,20 +7,22 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import detectors, photos
+from app import detectors, links, photos, scoring
 from obcn.errors import UserError
-from tests.app.helpers import BINS, REGRESSION, card, photo_bytes, scored
+from tests.app.helpers import BINS, REGRESSION, model, photo_bytes, scored
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 DOG, CAT = [20.0, 30.0, 100.0, 90.0], [110.0, 20.0, 180.0, 120.0]
+CODECS = {"regression": REGRESSION, "obcn": BINS, "flat": REGRESSION, "other bins": BINS}
 
 Answers = dict[str, tuple[list, list[str], list[float]]]
 
 
 @pytest.fixture
-def page(monkeypatch, tmp_path) -> Callable[[Answers], AppTest]:
-    """Opens the page on one sample photo with the given answers of each head."""
+def page(monkeypatch, tmp_path) -> Callable[..., AppTest]:
+    """Opens the page on one sample photo with the given answers of each model, and words of the address."""
     (tmp_path / "pets.jpg").write_bytes(photo_bytes())
+    (tmp_path / "zebra.jpg").write_bytes(photo_bytes(width=240))
     truth = {
         "images": [{"id": 1, "file_name": "pets.jpg", "width": 200, "height": 150}],
         "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [22, 30, 80, 60]}],
@@ -28,15 +30,18 @@ def page(monkeypatch, tmp_path) -> Callable[[Answers], AppTest]:
     }
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     monkeypatch.setattr(photos, "SAMPLES", tmp_path)
-    monkeypatch.setattr(detectors, "missing_checkpoints", list)
-    monkeypatch.setattr(detectors, "card_of", card)
 
-    def open_page(answers: Answers) -> AppTest:
-        codecs = {"regression": REGRESSION, "obcn": BINS}
-        results = {head: scored(*answers[head], codecs[head]) for head in codecs}
-        monkeypatch.setattr(detectors, "scores", lambda photo, head, device: results[head])
-        monkeypatch.setattr(detectors, "stored_scores", lambda photo, head, device: results[head])
-        return AppTest.from_file(str(MAIN), default_timeout=60).run()
+    def open_page(answers: Answers, **address: str | list[str]) -> AppTest:
+        models = {name: model(name, "obcn" if CODECS[name] is BINS else "regression") for name in answers}
+        results = {name: scored(*answers[name], CODECS[name]) for name in answers}
+        monkeypatch.setattr(detectors, "available_models", lambda: models)
+        monkeypatch.setattr(detectors, "unreadable_models", list)
+        monkeypatch.setattr(scoring, "scores", lambda photo, model, device: results[model.name])
+        monkeypatch.setattr(scoring, "stored_scores", lambda photo, model, device: results[model.name])
+        app = AppTest.from_file(str(MAIN), default_timeout=120)
+        for name, value in address.items():
+            app.query_params[name] = value
+        return app.run()
 
     return open_page
 
@@ -59,10 +64,14 @@ def stage_one(figure: dict) -> list[dict]:
     return [trace for trace in figure["data"] if trace["type"] == "bar" and trace["name"] == "stage 1"]
 
 
+def downloads_of(app: AppTest) -> set[str]:
+    return {button.label for button in app.get("download_button")}
+
+
 def panels_of(app: AppTest) -> dict[str, dict]:
-    """What the photo pair was given: panel by key."""
+    """What the photos were given: panel by model."""
     pair = next(element for element in app.get("bidi_component") if element.proto.component_name == "obcn_photo_pair")
-    return {panel["key"]: panel for panel in json.loads(pair.proto.json)["panels"]}
+    return {panel["model"]: panel for panel in json.loads(pair.proto.json)["panels"]}
 
 
 def test_a_sample_opens_with_its_best_object_and_everything_about_it(page) -> None:
@@ -78,7 +87,7 @@ def test_a_sample_opens_with_its_best_object_and_everything_about_it(page) -> No
     assert "0.80" in page_html
     assert "IoU with truth" in page_html
     assert "IoU with each other" in page_html
-    assert {button.label for button in app.get("download_button")} == {"Detections as JSON", "Figures as HTML"}
+    assert {"Report as HTML", "Detections as JSON", "Detections as CSV"} <= downloads_of(app)
 
 
 def test_another_object_from_the_list(page) -> None:
@@ -107,7 +116,6 @@ def test_switching_to_argmax_moves_obcns_box_and_not_regressions(page) -> None:
     app.radio(key="rule").set_value("argmax").run()
     after = panels_of(app)
     assert not app.exception
-    assert after["obcn"]["role"] == "argmax"
     assert after["obcn"]["subtitle"] == "argmax · 2 stages"
     assert after["obcn"]["boxes"][0]["box"] != before["obcn"]["boxes"][0]["box"]
     assert after["regression"] == before["regression"]
@@ -124,8 +132,8 @@ def test_one_stage_leaves_the_second_out(page) -> None:
 def test_an_object_that_only_regression_reports_shows_obcns_best_candidate(page) -> None:
     app = page({"regression": ([DOG], ["dog"], [0.9]), "obcn": ([DOG], ["dog"], [0.2])})
     assert not app.exception
-    assert app.selectbox(key="object").options == ["1 of 1: dog, only Regression"]
-    assert any("OBCN does not report this dog" in note.value for note in app.info)
+    assert app.selectbox(key="object").options == ["1 of 1: dog, only regression"]
+    assert any("obcn does not report this dog" in note.value for note in app.info)
     assert len(figures_of(app)) == 6
     assert panels_of(app)["obcn"]["boxes"] == []
 
@@ -133,15 +141,15 @@ def test_an_object_that_only_regression_reports_shows_obcns_best_candidate(page)
 def test_an_object_that_obcn_did_not_see_at_all(page) -> None:
     app = page({"regression": ([DOG], ["dog"], [0.9]), "obcn": ([], [], [])})
     assert not app.exception
-    assert any("OBCN saw no dog here" in note.value for note in app.info)
-    assert figures_of(app) == []
-    assert [button.label for button in app.get("download_button")] == ["Detections as JSON"]
+    assert any("obcn saw no dog here" in note.value for note in app.info)
+    assert len(figures_of(app)) == 1, "where each one puts it"
+    assert "Report as HTML" in downloads_of(app)
 
 
 def test_an_object_that_only_obcn_found(page) -> None:
     app = page({"regression": ([], [], []), "obcn": ([CAT], ["cat"], [0.9])})
     assert not app.exception
-    assert app.selectbox(key="object").options == ["1 of 1: cat, only OBCN"]
+    assert app.selectbox(key="object").options == ["1 of 1: cat, only obcn"]
     assert "saw nothing here" in html_of(app)
     assert len(figures_of(app)) == 6
 
@@ -190,23 +198,21 @@ def test_an_upload_that_cannot_be_read_gets_one_clear_line(page, data) -> None:
     assert app.radio(key="rule").value == "expectation", "the controls are still there"
 
 
-def test_a_checkpoint_that_is_broken_gets_one_clear_line(page, monkeypatch) -> None:
+def test_a_checkpoint_that_is_broken_is_named_and_the_others_stay(page, monkeypatch) -> None:
     app = page(BOTH)
-
-    def fail(head):
-        raise UserError("obcn.json is not a card")
-
-    monkeypatch.setattr(detectors, "card_of", fail)
+    monkeypatch.setattr(detectors, "unreadable_models", lambda: ["dfl.json is not a card"])
     app.run()
     assert not app.exception
-    assert [error.value for error in app.error] == ["obcn.json is not a card"]
+    assert "not a card" in app.warning[0].value
+    assert len(figures_of(app)) == 6
 
 
 def test_without_checkpoints_the_page_says_which_commands_make_them(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(detectors, "SHIPPED_CHECKPOINTS", tmp_path)
+    detectors._added.clear()
     app = AppTest.from_file(str(MAIN), default_timeout=60).run()
     assert not app.exception
-    assert "no checkpoint for Regression and OBCN" in app.info[0].value
+    assert "There is no checkpoint yet" in app.info[0].value
     assert "obcn train compact_obcn" in app.code[0].value
     assert "obcn train compact_regression" in app.code[0].value
 
@@ -224,12 +230,160 @@ def test_without_samples_the_page_asks_for_a_photo(page, monkeypatch, tmp_path) 
 def test_a_checkpoint_that_cannot_be_loaded_ends_the_looking(page, monkeypatch) -> None:
     app = page(BOTH)
 
-    def fail(photo, head, device):
-        raise UserError(f"{head}.safetensors is not a safetensors checkpoint")
+    def fail(photo, model, device):
+        raise UserError(f"{model.name}.safetensors is not a safetensors checkpoint")
 
-    monkeypatch.setattr(detectors, "stored_scores", lambda photo, head, device: None)
-    monkeypatch.setattr(detectors, "scores", fail)
+    monkeypatch.setattr(scoring, "stored_scores", lambda photo, model, device: None)
+    monkeypatch.setattr(scoring, "scores", fail)
     app.run()
     assert not app.exception
-    assert [error.value for error in app.error] == ["regression.safetensors is not a safetensors checkpoint"]
+    (error,) = app.error
+    assert "is not a safetensors checkpoint" in error.value
     assert "obcn_photo_pair" not in [element.proto.component_name for element in app.get("bidi_component")]
+
+
+FOUR: Answers = {
+    "regression": ([DOG, CAT], ["dog", "cat"], [0.9, 0.6]),
+    "obcn": ([DOG, CAT], ["dog", "cat"], [0.8, 0.7]),
+    "flat": ([DOG], ["dog"], [0.7]),
+    "other bins": ([CAT], ["cat"], [0.9]),
+}
+
+
+def test_any_number_of_models_side_by_side(page) -> None:
+    app = page(FOUR)
+    assert list(panels_of(app)) == ["regression", "obcn"], "what a newcomer sees"
+    app.multiselect(key="models").set_value(list(FOUR)).run()
+    assert not app.exception
+    drawn = panels_of(app)
+    assert list(drawn) == list(FOUR)
+    assert [len(panel["boxes"]) for panel in drawn.values()] == [2, 2, 1, 1]
+    assert app.selectbox(key="object").options == [
+        "1 of 2: dog, only regression and obcn and flat",
+        "2 of 2: cat, only regression and obcn and other bins",
+    ]
+    assert "lowest IoU of two" in html_of(app)
+
+
+def test_whose_belief_is_asked_where_there_is_a_choice(page) -> None:
+    app = page(FOUR)
+    assert not app.get("button_group"), "one of the two has distributions"
+    app.multiselect(key="models").set_value(["obcn", "other bins"]).run()
+    assert any("What obcn believes" in heading.value for heading in app.subheader)
+    app.get("button_group")[0].set_value("other bins").run()
+    assert not app.exception
+    assert any("What other bins believes about this cat" in heading.value for heading in app.subheader)
+    app.selectbox(key="object").set_value(1).run()
+    assert any("other bins saw no dog" in note.value for note in app.info)
+
+
+@pytest.mark.parametrize("alone", list(FOUR))
+def test_one_model_alone(page, alone) -> None:
+    app = page(FOUR, models=[alone])
+    assert not app.exception
+    assert list(panels_of(app)) == [alone]
+    assert len(figures_of(app)) == (6 if CODECS[alone] is BINS else 1)
+
+
+def test_no_model_at_all_is_asked_for(page) -> None:
+    app = page(BOTH)
+    app.multiselect(key="models").set_value([]).run()
+    assert not app.exception
+    assert "Choose at least one model" in app.info[0].value
+
+
+def test_temperature_moves_the_heads_with_distributions_and_not_regression(page) -> None:
+    app = page(BOTH)
+    before, spread = panels_of(app), stage_one(figures_of(app)[0])
+    app.select_slider(key="temperature").set_value(4.0).run()
+    assert not app.exception
+    after = panels_of(app)
+    assert after["regression"] == before["regression"]
+    assert after["obcn"]["boxes"][0]["box"] != before["obcn"]["boxes"][0]["box"]
+    assert "temperature 4" in after["obcn"]["subtitle"]
+    assert stage_one(figures_of(app)[0]) != spread
+
+
+def test_a_link_brings_the_view_back(page) -> None:
+    app = page(FOUR)
+    app.multiselect(key="models").set_value(["regression", "obcn", "flat"]).run()
+    app.radio(key="rule").set_value("argmax").run()
+    app.radio(key="stages").set_value(1).run()
+    app.slider(key="score").set_value(0.3).run()
+    app.select_slider(key="temperature").set_value(2.0).run()
+    app.selectbox(key="object").set_value(1).run()
+    assert dict(app.query_params) == {"photo": "pets", "object": "cat@145,70"}
+    # The browser writes the widgets' values there.
+    widgets = {"rule": "argmax", "stages": "1", "score": "0.3", "temperature": "2"}
+    other = page(FOUR, **app.query_params, **widgets, models=["regression", "obcn", "flat"])
+    assert not other.exception
+    assert panels_of(other) == panels_of(app)
+    assert other.selectbox(key="object").value == 1
+    assert other.slider(key="score").value == 0.3
+    assert figures_of(other) == figures_of(app)
+
+
+def test_a_link_to_an_upload_works_while_the_server_keeps_it(page) -> None:
+    app = page(BOTH)
+    app.file_uploader(key="upload").set_value(("mine.png", photo_bytes("PNG", 320, 80), "image/png")).run()
+    link = dict(app.query_params)
+    assert link["photo"].startswith("upload:")
+    again = page(BOTH, **link)
+    assert not again.exception
+    assert photo_size(again) == (320, 80)
+    links._uploads.clear()
+    gone = page(BOTH, **link)
+    assert not gone.exception
+    assert "no longer kept" in gone.warning[0].value
+    assert photo_size(gone) == (200, 150)
+
+
+def test_removing_an_upload_brings_the_sample_back(page) -> None:
+    app = page(BOTH)
+    app.file_uploader(key="upload").set_value(("mine.png", photo_bytes("PNG", 320, 80), "image/png")).run()
+    app.file_uploader(key="upload").set_value(None).run()
+    assert not app.exception
+    assert photo_size(app) == (200, 150)
+
+
+def photo_size(app: AppTest) -> tuple[int, int]:
+    pair = next(element for element in app.get("bidi_component") if element.proto.component_name == "obcn_photo_pair")
+    data = json.loads(pair.proto.json)
+    return data["width"], data["height"]
+
+
+def test_a_link_to_a_photo_of_a_data_set(page, tmp_path) -> None:
+    app = page(BOTH, data=str(tmp_path / "truth.json"), photos=str(tmp_path), image="pets.jpg", object="cat@145,70")
+    assert not app.exception
+    assert not app.warning
+    assert panels_of(app)["obcn"]["outlines"][0]["label"] == "truth: dog"
+    assert app.selectbox(key="object").value == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"photo": "../../etc/passwd"},
+        {"photo": "upload:0"},
+        {"photo": ""},
+        {"image": "x.jpg"},
+        {"data": "/nowhere", "photos": "nonsense", "image": "x.jpg"},
+        {"data": "\0", "photos": "\0", "image": "\0"},
+        {"object": "dog@nan,inf"},
+        {"object": "💥"},
+        {"models": ["a", "b"]},
+        {"models": ""},
+        {"rule": "random", "stages": "9", "score": "many", "temperature": "hot", "belief": "nobody", "nms": "-1"},
+        {"score": "7", "stages": "0", "temperature": "0"},
+    ],
+    ids=str,
+)
+def test_a_link_with_nonsense_in_it_opens_a_sane_page(page, address) -> None:
+    app = page(BOTH, **address)
+    assert not app.exception
+    assert not app.error
+    if address == {"models": ""}:
+        assert "Choose at least one model" in app.info[0].value
+    else:
+        assert len(figures_of(app)) == 6
+        assert photo_size(app) == (200, 150)

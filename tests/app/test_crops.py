@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from analysis.palette import LIGHT
 from app.figures.belief import belief_of
-from app.figures.crops import boxes_on_crop, refinement_figure, verdicts_figure
+from app.figures.crops import DrawnBox, boxes_on_crop, boxes_on_photo, refinement_figure, verdicts_figure
 from tests.app.helpers import BINS, HEIGHT, WIDTH, detections
 
 PHOTO = Image.new("RGB", (WIDTH, HEIGHT), "white")
@@ -47,14 +48,14 @@ def test_with_one_stage_the_final_box_follows_the_candidate() -> None:
 
 def test_verdicts_show_both_decode_rules_regression_and_truth_each_with_its_iou() -> None:
     seen = belief()
-    lines = named(verdicts_figure(PHOTO, seen))
+    lines = named(verdicts_figure(PHOTO, {**seen.by_rule, **seen.rivals}))
     assert [name.split(" (")[0] for name in lines] == ["truth", "OBCN, expectation", "OBCN, argmax", "regression"]
     assert "regression (IoU 0.88)" in lines, "56 x 49 pixels shared of 60 x 50 + 56 x 51 - 56 x 49"
     assert all("IoU" in name for name in lines if name != "truth")
 
 
 def test_without_a_truth_no_iou_is_claimed() -> None:
-    assert not any("IoU" in name for name in named(verdicts_figure(PHOTO, belief(truth=False))))
+    assert not any("IoU" in name for name in named(verdicts_figure(PHOTO, belief(truth=False).by_rule)))
 
 
 def test_the_crop_holds_every_box_and_stays_inside_the_photo() -> None:
@@ -74,15 +75,22 @@ def test_the_crop_holds_every_box_and_stays_inside_the_photo() -> None:
 
 def test_a_box_at_the_rim_is_cropped_without_leaving_the_photo() -> None:
     seen = belief_of(detections([[0.0, 0.0, WIDTH, HEIGHT]], ["dog"], [0.9]), 0)
-    (image,) = verdicts_figure(PHOTO, seen).layout.images
+    (image,) = verdicts_figure(PHOTO, seen.by_rule).layout.images
     assert (image.x, image.y, image.sizex, image.sizey) == (0, 0, WIDTH, HEIGHT)
 
 
 def test_a_box_outside_the_photo_still_draws() -> None:
-    from analysis.palette import LIGHT
-    from app.figures.crops import DrawnBox
-
     outside = DrawnBox(torch.tensor([500.0, 500.0, 600.0, 600.0]), LIGHT.lines["argmax"], "far away")
     (image,) = boxes_on_crop(PHOTO, [outside]).layout.images
     assert image.sizex >= 1
     assert image.sizey >= 1
+
+
+def test_the_whole_photo_carries_every_box_with_its_name() -> None:
+    drawn = [DrawnBox(torch.tensor(BOX), LIGHT.lines["argmax"], name) for name in ("dog 0.90", "cat 0.80")]
+    figure = boxes_on_photo(PHOTO, drawn)
+    (image,) = figure.layout.images
+    assert (image.sizex, image.sizey) == (WIDTH, HEIGHT)
+    assert [text.strip() for text in figure.data[-1].text] == ["dog 0.90", "cat 0.80"]
+    assert corners(figure.data[1]) == BOX
+    assert boxes_on_photo(PHOTO, []).layout.images, "a photo without a box is still a photo"

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from app.objects import find_objects, locate
@@ -9,7 +10,8 @@ NOBODY = ([], [], [])
 
 
 def find(regression, obcn, score=0.5, truth=None):
-    return find_objects(detections(*regression, REGRESSION), detections(*obcn, BINS), score, truth)
+    found = {"regression": detections(*regression, REGRESSION), "obcn": detections(*obcn, BINS)}
+    return find_objects(found, score, truth)
 
 
 def test_one_object_seen_by_both_is_one_object() -> None:
@@ -18,7 +20,7 @@ def test_one_object_seen_by_both_is_one_object() -> None:
     assert dict(item.rows) == {"regression": 0, "obcn": 0}
     assert item.reporters == {"regression", "obcn"}
     assert round(item.scores["regression"], 3) == 0.7
-    assert torch.allclose(item.box, torch.tensor(NEARLY), atol=1.5), "OBCN's box, where it has one"
+    assert torch.allclose(item.box, (torch.tensor(NEAR) + torch.tensor(NEARLY)) / 2, atol=1.5), "between the two"
 
 
 def test_objects_that_only_one_found_are_kept_best_first() -> None:
@@ -53,10 +55,39 @@ def test_truth_is_matched_by_class_and_place() -> None:
     assert stranger.truth is None
 
 
+def test_three_models_share_an_object_and_one_of_them_may_be_alone() -> None:
+    found = {
+        "a": detections([NEAR], ["dog"], [0.9]),
+        "b": detections([FAR, NEARLY], ["dog", "dog"], [0.7, 0.2]),
+        "c": detections([NEARLY], ["dog"], [0.8]),
+    }
+    near, far = find_objects(found, 0.5, None)
+    assert dict(near.rows) == {"a": 0, "b": 1, "c": 0}
+    assert near.reporters == {"a", "c"}, "b's is too weak to be reported"
+    assert dict(far.rows) == {"a": None, "b": 0, "c": None}
+    assert far.reporters == {"b"}
+
+
+def test_one_model_alone_has_objects_too() -> None:
+    (item,) = find_objects({"a": detections([NEAR], ["dog"], [0.9])}, 0.5, None)
+    assert dict(item.rows) == {"a": 0}
+
+
 def test_an_object_is_found_again_by_its_place() -> None:
-    objects = find(([NEAR, FAR], ["dog", "dog"], [0.8, 0.9]), NOBODY)
-    assert locate(objects, "dog", torch.tensor(NEARLY)) == 1
-    assert locate(objects, "dog", torch.tensor(FAR)) == 0
-    assert locate(objects, "cat", torch.tensor(FAR)) is None
-    assert locate(objects, "dog", torch.tensor([0.0, 100.0, 20.0, 140.0])) is None
-    assert locate([], "dog", torch.tensor(FAR)) is None
+    dog, horse, other_dog = find_objects(
+        {"a": detections([NEAR, FAR, [8.0, 8.0, 150.0, 145.0]], ["dog", "horse", "dog"], [0.9, 0.8, 0.7])}, 0.5, None
+    )
+    objects = [dog, horse, other_dog]
+    for index, item in enumerate(objects):
+        assert locate(objects, item.place) == index
+    assert dog.place == "dog@35,35"
+    assert locate(objects, "dog@37,33") == 0, "a box that has moved a little"
+    assert locate(objects, "dog@120,130") == 2, "only the large dog is there"
+    assert locate(objects, "dog@190,5") is None
+    assert locate(objects, "cat@35,35") is None
+    assert locate([], "dog@35,35") is None
+
+
+@pytest.mark.parametrize("place", ["", "dog", "@", "dog@", "dog@x,y", "dog@1", "dog@1,2,3", "@35,35", "dog@nan,nan"])
+def test_what_is_no_place_finds_nothing(place) -> None:
+    assert locate(find(([NEAR], ["dog"], [0.9]), NOBODY), place) is None

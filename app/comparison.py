@@ -1,0 +1,117 @@
+"""What the chosen models say of one photo, and which of it is the same object. No drawing here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from app import scoring
+from app.detectors import ModelFile
+from app.figures.belief import Belief, belief_of
+from app.objects import FLOOR, FoundObject, find_objects
+from app.photos import Photo
+from obcn.checkpoints import Card
+from obcn.explain import PhotoDetections, ScoredPhoto, select
+from obcn.models.roi_heads import DetectionThresholds
+from obcn.offsets import OffsetCodec
+from obcn.offsets.codecs import DecodeRule
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the models' outputs are read.
+
+    Attributes:
+        rule: how heads with distributions decode.
+        stages: how many of their stages they use; a head with fewer uses all it has.
+        score: detections above it are shown.
+        nms_iou: of two boxes of one class that overlap more, the weaker goes.
+        temperature: divides the offset outputs of heads with distributions; above 1 flattens, below 1 sharpens.
+        device: where the networks run.
+    """
+
+    rule: DecodeRule
+    stages: int
+    score: float
+    nms_iou: float
+    temperature: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One photo in the eyes of several models.
+
+    Attributes:
+        photo: what they looked at.
+        models: by name, in the order in which they are shown.
+        settings: how their outputs were read.
+        found: each model's detections down to the floor.
+        objects: what at least one of them reports, best first.
+    """
+
+    photo: Photo
+    models: Mapping[str, ModelFile]
+    settings: Settings
+    found: Mapping[str, PhotoDetections]
+    objects: list[FoundObject]
+
+    @property
+    def believers(self) -> list[str]:
+        """Models that keep distributions."""
+        return [name for name, model in self.models.items() if num_stages(model.card)]
+
+    def boxes_of(self, item: FoundObject) -> dict[str, Tensor]:
+        """Each model's (4,) box of an object in pixels, also where it does not report it."""
+        return {name: self.found[name].boxes[row] for name, row in item.rows.items() if row is not None}
+
+    def truth_of(self, item: FoundObject) -> Tensor | None:
+        """The object's true (4,) box in pixels, where it is known."""
+        truth = self.photo.truth
+        return None if truth is None or item.truth is None else truth.boxes[item.truth]
+
+    def belief_of(self, item: FoundObject, model: str) -> Belief | None:
+        """What a model with distributions believes about an object; None if it saw nothing there."""
+        row = item.rows[model]
+        if row is None:
+            return None
+        rivals = {name: box for name, box in self.boxes_of(item).items() if name != model}
+        truth = self.truth_of(item)
+        return belief_of(self.found[model], row, rivals | ({} if truth is None else {"truth": truth}))
+
+    def stages_used(self, model: str) -> int:
+        """How many stages a model's boxes come from; 0 for regression."""
+        return min(self.settings.stages, num_stages(self.models[model].card))
+
+
+def compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) -> Comparison:
+    """Run the models, where nobody has yet, and read their outputs.
+
+    Raises:
+        UserError: a checkpoint cannot be loaded.
+    """
+    found = {
+        name: _detect(scoring.scores(photo, model, settings.device), model.card, settings)
+        for name, model in models.items()
+    }
+    return Comparison(photo, models, settings, found, find_objects(found, settings.score, photo.truth))
+
+
+def num_stages(card: Card) -> int:
+    """How many stages of distributions a model has; 0 for regression."""
+    return _count_stages(card.config.box_head.offsets.build())
+
+
+def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetections:
+    """Every detection down to the floor: what lies below the score threshold explains what the others see."""
+    codec = card.config.box_head.offsets.build()
+    if stages := _count_stages(codec):
+        codec = codec.decoding(settings.rule, min(settings.stages, stages))
+        outputs = scored.candidates.offset_outputs / settings.temperature
+        scored = replace(scored, candidates=replace(scored.candidates, offset_outputs=outputs))
+    return select(scored, codec, DetectionThresholds(score=FLOOR, nms_iou=settings.nms_iou, per_image=300))
+
+
+def _count_stages(codec: OffsetCodec) -> int:
+    return len(codec.explain(torch.zeros(1, codec.num_outputs)).stages)

@@ -1,0 +1,65 @@
+"""One line per model, the same on photos, in figures, in tables and in what is taken home."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analysis.palette import Line, Palette
+from obcn.offsets.codecs import DecodeRule
+
+# What a figure calls its own lines: no model goes by one of these names.
+RESERVED = ("truth", "candidate", "expectation", "argmax", "stage")
+
+# The chosen object's colour, in every theme and on any photo; Okabe and Ito's yellow, which no line has.
+CHOSEN = "#F0E442"
+
+# Lines of the models after the shipped pair, light and dark enough for either theme.
+_MORE = (
+    Line("#E69F00", "dashdot", 2.25, "cross", ""),
+    Line("#8A7A1F", "solid", 2.25, "x", ""),
+    Line("#8C6BD1", "dash", 2.25, "pentagon", ""),
+    Line("#A0643C", "dot", 2.5, "hexagon", ""),
+)
+MOST_MODELS = 2 + len(_MORE)
+
+
+def model_lines(chosen: Sequence[str], known: Sequence[str], palette: Palette) -> dict[str, Line]:
+    """The line of each chosen model, in the order of ``chosen``; no two are alike.
+
+    ``regression`` and ``obcn`` have the lines that they have in print. Any other has its own by its place among the
+    models that are known, so that it keeps it whichever others are chosen, unless another chosen one came before.
+
+    Args:
+        chosen: at most :data:`MOST_MODELS` names.
+        known: every model's name.
+        palette: the theme's.
+    """
+    lines = {"regression": palette.lines["regression"], "obcn": palette.lines["expectation"]}
+    others = [name for name in known if name not in lines]
+    free = [*_MORE, *(line for name, line in lines.items() if name not in chosen)]
+    for name in sorted(set(chosen) - lines.keys(), key=others.index):
+        own = _MORE[others.index(name) % len(_MORE)]
+        lines[name] = own if own in free else free[0]
+        free.remove(lines[name])
+    return {name: replace(lines[name], label=name) for name in chosen}
+
+
+def with_models(palette: Palette, lines: dict[str, Line]) -> Palette:
+    """The palette with every model's line beside the roles'."""
+    return replace(palette, lines={**palette.lines, **lines})
+
+
+def with_head(palette: Palette, model: str, rule: DecodeRule) -> Palette:
+    """A palette with models as the figures of one model's belief want it.
+
+    The rule that the model's box comes from is drawn as the model is, the other one thin.
+    """
+    own, thin = palette.lines[model], palette.lines["argmax"]
+    other: DecodeRule = "argmax" if rule == "expectation" else "expectation"
+    return replace(
+        palette,
+        lines={
+            **palette.lines,
+            rule: replace(own, label=f"{model}, {rule}"),
+            other: replace(thin, label=f"{model}, {other}"),
+        },
+    )

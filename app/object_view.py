@@ -1,0 +1,173 @@
+"""Everything about the chosen object: scores, what a head believes about it, where each answer puts it, and why."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from torch import Tensor
+
+from analysis.palette import Palette
+from app.comparison import Comparison
+from app.exports import export_figures, export_table
+from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
+from app.figures.crops import refinement_figure, verdicts_figure
+from app.figures.histograms import coordinate_histograms
+from app.lines import with_head
+from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
+from app.objects import FoundObject
+from app.report import Section
+
+BARE = {"displayModeBar": False}
+
+HISTOGRAMS_SAY = (
+    "One tall bar: the head is sure. A wide hill: it is not, and its mean and peak part. Outlined ends: further out "
+    "than the bins reach. A lower row enlarges the shaded window of the one above."
+)
+REFINEMENT_SAY = "How it got there: stage 1 moves the candidate, later stages correct it by a hair."
+VERDICTS_SAY = "Who is closest: compare where each answer puts the four sides of this object."
+
+
+@dataclass(frozen=True)
+class ObjectView:
+    """One object as one model with distributions believes it, drawn in one theme.
+
+    Attributes:
+        seen: what all models say.
+        item: the object.
+        model: whose belief it is; None if no chosen model with distributions saw the object.
+        belief: its belief.
+        palette: the theme's, with a line for each model and for both decode rules of ``model``.
+    """
+
+    seen: Comparison
+    item: FoundObject
+    model: str | None
+    belief: Belief | None
+    palette: Palette
+
+    @property
+    def boxes(self) -> dict[str, Tensor]:
+        """Every answer's (4,) box in pixels by the name of its line, the candidate first and the truth last."""
+        if self.belief is not None:
+            return {"candidate": self.belief.candidate, **self.belief.by_rule, **self.belief.rivals}
+        truth = self.seen.truth_of(self.item)
+        return self.seen.boxes_of(self.item) | ({} if truth is None else {"truth": truth})
+
+    @property
+    def title(self) -> str:
+        """Of the histograms."""
+        return f"What {self.model} believes about this {self.item.name}"
+
+    def histograms(self) -> dict[str, go.Figure]:
+        """One figure per coordinate."""
+        assert self.belief is not None
+        return {COORDINATE_NAMES[name]: coordinate_histograms(self.belief, name, self.palette) for name in COORDINATES}
+
+    def crops(self) -> dict[str, go.Figure]:
+        """From candidate to box, where there is a belief, and where each answer puts it."""
+        image = self.seen.photo.image
+        answers = {name: box for name, box in self.boxes.items() if name != "candidate"}
+        verdicts = {"Where each one puts it": verdicts_figure(image, answers, self.palette)}
+        if self.belief is None:
+            return verdicts
+        return {"From candidate to box": refinement_figure(image, self.belief, self.palette), **verdicts}
+
+    def key(self) -> str:
+        """HTML of the key to the lines."""
+        return line_key(self.palette, list(self.boxes))
+
+    def table(self) -> str:
+        """HTML of all boxes in numbers."""
+        return numbers_table(self.boxes, self.palette, self.belief)
+
+    def sections(self) -> list[Section]:
+        """What a report shows of it."""
+        sections = []
+        if self.belief is not None:
+            sections.append(Section(self.title, HISTOGRAMS_SAY, self.histograms(), self.key()))
+        said = {"From candidate to box": REFINEMENT_SAY, "Where each one puts it": VERDICTS_SAY}
+        return sections + [Section(title, said[title], {"": figure}) for title, figure in self.crops().items()]
+
+
+def view_of(seen: Comparison, item: FoundObject, model: str | None, palette: Palette) -> ObjectView:
+    """An object as ``model`` believes it, in the lines of ``palette``, which has one for each model."""
+    belief = None if model is None else seen.belief_of(item, model)
+    if model is not None:
+        palette = with_head(palette, model, seen.settings.rule)
+    return ObjectView(seen, item, model, belief, palette)
+
+
+def headline(view: ObjectView) -> str:
+    """HTML of an object's headline figures."""
+    seen, item = view.seen, view.item
+    boxes, truth = seen.boxes_of(item), seen.truth_of(item)
+    cards = []
+    for name in seen.models:
+        values = [(f"{item.scores[name]:.2f}", "score" if item.reported_by(name) else "score, not reported")]
+        if name not in boxes:
+            values = [("none", "saw nothing here")]
+        elif truth is not None:
+            values.append((f"{box_iou(boxes[name], truth):.2f}", "IoU with truth"))
+        cards.append(Fact(name, values, view.palette.lines[name]))
+    pairs = [box_iou(one, other) for one, other in combinations(boxes.values(), 2)]
+    if len(pairs) == 1:
+        cards.append(Fact("Both boxes", [(f"{pairs[0]:.2f}", "IoU with each other")]))
+    elif pairs:
+        cards.append(Fact("All boxes", [(f"{min(pairs):.2f}", "lowest IoU of two")]))
+    if view.belief is not None:
+        spreads = [(f"{view.belief.spread_pixels(name, 0):.3g}", name) for name in COORDINATES]
+        cards.append(Fact(f"Spread of {view.model}, in pixels", spreads))
+    return facts(cards)
+
+
+def draw_object(view: ObjectView) -> None:
+    """Draw the figures."""
+    seen, item = view.seen, view.item
+    if view.model is None:
+        st.caption("No chosen model has distributions. Choose one in the side panel to see what it believes.")
+    elif view.belief is None:
+        st.info(f"{plain(view.model)} saw no {plain(item.name)} here, not even weakly: there is no belief to show.")
+    else:
+        if not item.reported_by(view.model):
+            st.info(
+                f"{plain(view.model)} does not report this {plain(item.name)}: its score is below "
+                f"{seen.settings.score:.2f}. The figures show its best candidate here.",
+                icon=":material/visibility_off:",
+            )
+        _draw_histograms(view)
+    _draw_crops(view)
+    st.subheader("All boxes in numbers", anchor=False)
+    said = "In pixels of the photo."
+    if view.belief is not None:
+        said += " ± is the standard deviation of stage 1's distribution: how unsure the head is."
+    st.caption(said)
+    st.html(view.table())
+    export_table(numbers(view.boxes, view.palette, view.belief), f"Boxes of this {item.name}")
+
+
+def _draw_histograms(view: ObjectView) -> None:
+    st.subheader(plain(view.title), anchor=False)
+    st.caption(HISTOGRAMS_SAY)
+    st.html(view.key())
+    figures = view.histograms()
+    for column, (name, figure) in zip(st.columns(len(figures)), figures.items(), strict=True):
+        _draw(column, figure, f"Distribution of {name} over the bins of each stage")
+    export_figures(figures, "export-belief")
+
+
+def _draw_crops(view: ObjectView) -> None:
+    figures = view.crops()
+    said = {"From candidate to box": REFINEMENT_SAY, "Where each one puts it": VERDICTS_SAY}
+    for column, (title, figure) in zip(st.columns(2), figures.items(), strict=False):
+        column.subheader(title, anchor=False)
+        column.caption(said[title])
+        _draw(column, figure, title)
+    export_figures(figures, "export-crops")
+
+
+def _draw(column: DeltaGenerator, figure: go.Figure, alt: str) -> None:
+    # Streamlit builds a chart anew whenever its figure changes; a box of its height keeps the place open meanwhile.
+    place = column.container(height=figure.layout.height, border=False)
+    place.plotly_chart(figure, theme=None, key=alt, config=BARE, alt=alt)

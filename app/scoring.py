@@ -1,0 +1,71 @@
+"""The networks: loaded once for all visitors, and run once per photo."""
+
+import threading
+from collections import OrderedDict
+
+import streamlit as st
+
+from app.detectors import ModelFile, stamp
+from app.photos import Photo
+from obcn.checkpoints import load_checkpoint
+from obcn.explain import ScoredPhoto, score_photo
+from obcn.models.detector import Detector
+
+
+def stored_scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto | None:
+    """What :func:`scores` has already worked out."""
+    return _shelf().get(_key(photo, model, device))
+
+
+def scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto:
+    """What ``model`` says of the photo's candidates; the network runs once per photo, whoever asks.
+
+    Raises:
+        UserError: the checkpoint cannot be loaded.
+    """
+    key = _key(photo, model, device)
+    shelf = _shelf()
+    with shelf.running:
+        stored = shelf.get(key)
+        if stored is None:
+            detector = _load(str(model.path), device, stamp(model.path))
+            stored = score_photo(detector, photo.image)
+            shelf.put(key, stored)
+    return stored
+
+
+def _key(photo: Photo, model: ModelFile, device: str) -> tuple:
+    return photo.digest, model.path, stamp(model.path), device
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _load(path: str, device: str, weights_stamp: int) -> Detector:
+    detector, _ = load_checkpoint(path, device)
+    return detector
+
+
+class _Shelf:
+    """The last photos' scores, about 0.3 MB each. One network runs at a time: two would only slow each other."""
+
+    def __init__(self, size: int = 256) -> None:
+        self.running = threading.Lock()
+        self._size = size
+        self._items: OrderedDict[tuple, ScoredPhoto] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple) -> ScoredPhoto | None:
+        with self._lock:
+            if key in self._items:
+                self._items.move_to_end(key)
+            return self._items.get(key)
+
+    def put(self, key: tuple, value: ScoredPhoto) -> None:
+        with self._lock:
+            self._items[key] = value
+            while len(self._items) > self._size:
+                self._items.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> _Shelf:
+    return _Shelf()

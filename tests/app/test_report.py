@@ -1,0 +1,89 @@
+import json
+
+import pytest
+from PIL import Image
+
+from analysis.palette import LIGHT
+from app.comparison import Comparison, Settings
+from app.lines import model_lines, with_models
+from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
+from app.object_view import view_of
+from app.objects import find_objects
+from app.photos import Photo
+from app.report import detections_table, report_html
+from tests.app.helpers import BINS, HEIGHT, REGRESSION, WIDTH, detections, model
+
+BOX, OTHER = [20.0, 30.0, 100.0, 90.0], [120.0, 20.0, 180.0, 120.0]
+SETTINGS = Settings("expectation", 2, 0.5, 0.5, 1.0, "cpu")
+
+
+@pytest.fixture
+def seen() -> Comparison:
+    """Two models that agree about a dog."""
+    found = {
+        "regression": detections([BOX], ["dog"], [0.7], REGRESSION),
+        "obcn": detections([BOX, OTHER], ["dog", "cat"], [0.9, 0.3], BINS),
+    }
+    models = {name: model(name, name) for name in found}
+    photo = Photo("pets <1>.jpg", Image.new("RGB", (WIDTH, HEIGHT)), "abc123")
+    return Comparison(photo, models, SETTINGS, found, find_objects(found, 0.5, None))
+
+
+def palette_of(seen: Comparison):
+    return with_models(LIGHT, model_lines(list(seen.models), list(seen.models), LIGHT))
+
+
+def test_rows_are_cocos_with_class_names_of_every_model(seen) -> None:
+    table = detections_table(seen)
+    rows = json.loads(table.to_json(orient="records"))
+    assert [row["model"] for row in rows] == ["regression", "obcn"], "the cat scores below the threshold"
+    row = rows[0]
+    assert row["category"] == "dog"
+    assert row["category_id"] == 2
+    assert row["file_name"] == "pets <1>.jpg"
+    assert row["bbox"] == [20, 30, 80, 60]
+    assert row["score"] == 0.7
+    assert [row["decode"] for row in rows] == ["regression", "expectation"]
+    assert [row["stages"] for row in rows] == [None, 2]
+
+
+def test_the_report_needs_no_network_and_names_everything_behind_it(seen) -> None:
+    palette = palette_of(seen)
+    view = view_of(seen, seen.objects[0], "obcn", palette)
+    page = report_html(seen, seen.objects[0], palette, "They agree <b>.", view.table(), view.sections())
+    assert '<script src="http' not in page
+    assert page.count("plotly.js v") == 1, "the library goes in once"
+    assert page.count("Plotly.newPlot(") >= 2 + 4 + 2, "both photos, four histograms, two crops"
+    assert "pets &lt;1&gt;.jpg: dog" in page
+    assert "They agree &lt;b&gt;." in page
+    assert "abc123" in page
+    for file in seen.models.values():
+        assert file.card.training.commit in page
+        assert file.card.name in page
+    assert "temperature" in page
+
+
+def test_text_from_outside_cannot_become_markup(seen) -> None:
+    html = facts([Fact("<b>head</b>", [("0.9", "<script>")])])
+    assert "<script>" not in html
+    assert "&lt;b&gt;head" in html
+    lines = model_lines(["<i>x</i>"], ["<i>x</i>"], LIGHT)
+    palette = with_models(LIGHT, lines)
+    assert "<i>x" not in line_key(palette, list(lines))
+    assert "<i>x" not in numbers_table({"<i>x</i>": seen.objects[0].box}, palette)
+    assert plain("[a](b) $x$ :red[y] *z*") == r"\[a\](b) \$x\$ \:red\[y\] \*z\*"
+
+
+def test_the_table_gives_every_box_in_pixels_with_the_spread(seen) -> None:
+    view = view_of(seen, seen.objects[0], "obcn", palette_of(seen))
+    html = view.table()
+    assert f"± {view.belief.spread_pixels('x', 0):.1f}" in html
+    assert "centre x, px" in html
+    assert "IoU" not in html, "no truth, no IoU"
+    table = numbers(view.boxes, view.palette, view.belief).set_index("box")
+    assert list(table.index) == ["candidate", "obcn, expectation", "obcn, argmax", "regression"]
+    assert table.loc["regression", "width, px"] == pytest.approx(80, abs=0.1)
+    assert table.loc["obcn, expectation", "centre x, spread, px"] == pytest.approx(
+        view.belief.spread_pixels("x", 0), abs=0.01
+    )
+    assert table["centre x, spread, px"].notna().sum() == 1
