@@ -30,7 +30,7 @@ def export_figures(figures: Mapping[str, go.Figure], key: str) -> None:
     """
     # A figure's ink is the theme's, so its paper must be too: light text on white could not be read.
     paper = st.get_option(f"theme.{st.context.theme.type or 'light'}.backgroundColor")
-    with st.popover("Export", icon=":material/download:", key=key):
+    with st.popover("Export figures", icon=":material/download:", key=key):
         drawable = browser_found()
         if not drawable:
             st.caption(
@@ -53,7 +53,7 @@ def export_table(table: pd.DataFrame, name: str) -> None:
         name: what it is; names the file, and unique on the page.
     """
     key = f"export-{file_stem(name)}"
-    with st.popover("Export", icon=":material/download:", key=key):
+    with st.popover("Export table", icon=":material/download:", key=key):
         st.markdown(name)
         with st.container(horizontal=True):
             _button(name, "csv", "text/csv", partial(table.to_csv, index=False), key)
