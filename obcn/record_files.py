@@ -106,7 +106,7 @@ def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
     """The rows of a record file, or only some of its columns: what is not asked for is not read.
 
     Raises:
-        UserError: as :func:`read_info`, or a column that the file lacks.
+        UserError: as :func:`read_info`, a column that the file lacks, or rows that are damaged.
     """
     file = _open(path)
     info = _info(path, file)
@@ -114,7 +114,10 @@ def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
     absent = [name for name in columns or [] if name not in present]
     if absent:
         raise UserError(f"{path} has no column {absent[0]!r}: {info.model} has {info.num_stages} stage(s) of bins")
-    return file.read(columns=columns)
+    try:
+        return file.read(columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path} is damaged ({error}); write it anew with `obcn eval --records`") from error
 
 
 def _arrow(values: np.ndarray, kind: pa.DataType) -> pa.Array:

@@ -37,12 +37,13 @@ def write_matched(path: Path, rows: int, num_stages: int = 0, model: str | None 
     return path
 
 
-def write_scene(path: Path, rows: list[dict], photos: int, model: str | None = None) -> Path:
+def write_scene(path: Path, rows: list[dict], photos: int, model: str | None = None, num_stages: int = 0) -> Path:
     """A file for AP, one dict per row: ``photo``, ``category``, and ``box`` with ``score`` or ``truth`` with ``id``.
 
-    Boxes are (x1, y1, x2, y2). A row with both boxes is matched. ``difficult`` marks the truth.
+    Boxes are (x1, y1, x2, y2). A row with both boxes is matched. ``difficult`` marks the truth. ``columns`` are more
+    columns of the row.
     """
-    with RecordWriter(path, make_info(model=model, photos=photos)) as writer:
+    with RecordWriter(path, make_info(num_stages, model, photos)) as writer:
         for row in rows:
             writer.add(_scene_row(row))
     return path
@@ -74,6 +75,7 @@ def _scene_row(row: dict) -> dict[str, np.ndarray]:
         }
     if box and truth:
         columns["iou"] = float(_iou(box, truth))
+    columns |= row.get("columns", {})
     return {name: np.array([value]) for name, value in columns.items()}
 
 

@@ -1,0 +1,82 @@
+"""Explore's tables, made once per choice of files for all visitors, and anew when a file changes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import explore_table
+from app.explore_table import Collection, Side
+from app.records_choice import Choice, stamp
+from app.sources import read_source
+from obcn.record_files import read_info, read_records
+
+# cache_resource and not cache_data: a million rows must not be copied for every click. Nobody writes into them.
+_READING = "Reading the records…"
+
+
+def load_head(choice: Choice, number: int) -> pd.DataFrame:
+    """:func:`app.explore_table.head_objects` of one of the files."""
+    return _head(choice.paths[number], stamp(choice.paths[number]))
+
+
+def load_pair(choice: Choice, sides: Mapping[Side, int]) -> Collection:
+    """The objects of one record file, or of two, and their photos.
+
+    Args:
+        choice: of files.
+        sides: number of the file that is looked at, and of the one that it is compared with.
+
+    Raises:
+        UserError: a file is damaged, or two have no object in common.
+    """
+    return _pair(*((choice.paths[number], stamp(choice.paths[number])) for number in sides.values()))
+
+
+def load_data(data: str, photos: str) -> Collection:
+    """The objects and photos of a data set.
+
+    Raises:
+        UserError: missing or damaged.
+    """
+    return _data(data, photos, stamp(Path(data).expanduser()))
+
+
+def load_measure(path: Path, column: str) -> np.ndarray:
+    """A whole column of a record file, NaN where a row has no value."""
+    return _measure(path, column, stamp(path))
+
+
+def load_alarms(path: Path) -> pd.DataFrame:
+    """:func:`app.explore_table.false_alarms` of a record file."""
+    return _alarms(path, stamp(path))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _head(path: Path, stamp: int) -> pd.DataFrame:
+    return explore_table.head_objects(path, read_info(path))
+
+
+@st.cache_resource(max_entries=4, show_spinner=_READING)
+def _pair(*files: tuple[Path, int]) -> Collection:
+    head, *others = (_head(path, when) for path, when in files)
+    objects = explore_table.pair_heads(head, others[0] if others else None)
+    return Collection.of(objects, explore_table.photos_of_records([path for path, _ in files]))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the data set…")
+def _data(data: str, photos: str, stamp: int) -> Collection:
+    annotations = read_source(data, photos)
+    return Collection.of(explore_table.objects_of_data(annotations), explore_table.photos_of_data(annotations))
+
+
+@st.cache_resource(max_entries=24, show_spinner=_READING)
+def _measure(path: Path, column: str, stamp: int) -> np.ndarray:
+    return read_records(path, [column]).column(column).to_numpy().astype(np.float32)
+
+
+@st.cache_resource(max_entries=6, show_spinner=_READING)
+def _alarms(path: Path, stamp: int) -> pd.DataFrame:
+    return explore_table.false_alarms(path)

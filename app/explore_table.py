@@ -1,0 +1,302 @@
+"""What Explore shows, as tables: one row per true object, with what one or two heads made of it, and one per photo.
+
+A table may have a million rows. It is made once for a choice of files; filtering and sorting are NumPy on its columns.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.matched import size_of
+from analysis.objects import objects_of
+from obcn.data import Annotations
+from obcn.data.annotations import is_ignored
+from obcn.errors import UserError
+from obcn.record_files import RecordInfo, read_records
+from obcn.record_schema import COORDINATES, CORNERS, each
+
+Side = Literal["head", "against"]
+
+TRUTH = each("truth", CORNERS)
+_ENTROPY = each("stage1_entropy")
+_OF_HEAD = ["row", "outcome", "score", "iou", "entropy", *each("box", CORNERS)]
+
+# Scores from which a detection of nothing is worth showing; Compare shows the same.
+REPORTED = 0.5
+
+# How objects and photos are sorted: words for the visitor (and the link), column, and whether the largest come first.
+WINS, LOSES = "where it wins", "where it loses"
+SORTS: dict[str, tuple[str, bool]] = {
+    WINS: ("gain", True),
+    LOSES: ("gain", False),
+    "lowest IoU": ("iou", False),
+    "highest IoU": ("iou", True),
+    "least certain": ("entropy", True),
+    "most certain": ("entropy", False),
+    "lowest score": ("score", False),
+    "highest score": ("score", True),
+    "smallest": ("truth_area", False),
+    "largest": ("truth_area", True),
+    "file name": ("file_name", False),
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which objects stay. A range lets all pass where it is None, and ends are part of it but for ``measure``'s upper.
+
+    Attributes:
+        classes: names; all if empty.
+        sizes: COCO's; all if empty.
+        gain: IoU gained against the other head.
+        score: of the detection, 0 where the head has none.
+        entropy: of stage 1, mean over the coordinates, nats.
+        measure: of the column that is looked at, see :func:`measured`.
+    """
+
+    classes: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    gain: tuple[float, float] | None = None
+    score: tuple[float, float] | None = None
+    entropy: tuple[float, float] | None = None
+    measure: tuple[float | None, float | None] | None = None
+
+    @property
+    def narrow(self) -> bool:
+        """Whether any object may fall out."""
+        return self != Filters()
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What there is to look at, before any filter.
+
+    Attributes:
+        objects: of :func:`pair_heads` or :func:`objects_of_data`.
+        photos: of :func:`photos_of_records` or :func:`photos_of_data`; every object's is among them.
+        place: (objects,) row of each object's photo.
+    """
+
+    objects: pd.DataFrame
+    photos: pd.DataFrame
+    place: np.ndarray
+    _orders: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, objects: pd.DataFrame, photos: pd.DataFrame) -> "Collection":
+        """Find each object's photo."""
+        files = objects.file_name.cat
+        place = pd.Index(photos.file_name).get_indexer(files.categories.astype(str))[files.codes.to_numpy()]
+        return cls(objects, photos, place)
+
+    def order(self, sort: str) -> np.ndarray:
+        """(objects,) row numbers in the order that ``sort`` names; worked out once."""
+        if sort not in self._orders:
+            self._orders[sort] = order_of(self.objects, sort)
+        return self._orders[sort]
+
+
+def order_of(table: pd.DataFrame, sort: str) -> np.ndarray:
+    """(rows,) row numbers in the order that ``sort`` names; rows without a value come last."""
+    column, largest_first = SORTS[sort]
+    if column == "file_name":
+        values = table.file_name
+        names = values.cat.codes if isinstance(values.dtype, pd.CategoricalDtype) else values
+        return np.argsort(names.to_numpy(), kind="stable")
+    values = table[column].to_numpy(np.float32)
+    return np.argsort(-values if largest_first else values, kind="stable")
+
+
+def head_objects(path: Path, info: RecordInfo) -> pd.DataFrame:
+    """:func:`analysis.objects.objects_of` by rising ``truth_id``, with the photo's size and ``entropy`` (nats).
+
+    Entropy is stage 1's, mean over the four coordinates; NaN for regression.
+
+    Raises:
+        UserError: not a record file.
+    """
+    columns = _ENTROPY if info.num_stages else []
+    table = objects_of(path, ["image_width", "image_height", *columns])
+    table["entropy"] = table[columns].mean(axis=1) if columns else np.float32(np.nan)
+    table = table.drop(columns=columns).drop_duplicates("truth_id")
+    return _compact(table.sort_values("truth_id", ignore_index=True))
+
+
+def pair_heads(head: pd.DataFrame, against: pd.DataFrame | None) -> pd.DataFrame:
+    """The objects that both heads were asked about, with ``head_iou``, ``head_score``, ``head_box_x1`` ... of each.
+
+    Args:
+        head: of :func:`head_objects`.
+        against: likewise, or None to show one head alone.
+
+    Returns:
+        The object's columns and ``size``; each head's columns with its prefix; ``iou``, ``score`` and ``entropy`` of
+        ``head`` under these names; with two heads ``gain``, the first's IoU less the other's.
+
+    Raises:
+        UserError: they have no object in common.
+    """
+    table = head
+    if against is not None:
+        here, there = shared_objects(head, against)
+        if not len(here):
+            raise UserError("these two record files share no object: they are of other photos; choose two of the same")
+        table, against = head.iloc[here].reset_index(drop=True), against.iloc[there].reset_index(drop=True)
+    columns = {name: table[name] for name in table.columns.drop(_OF_HEAD)}
+    columns |= {f"head_{name}": table[name] for name in _OF_HEAD}
+    columns |= {name: table[name] for name in ("iou", "score", "entropy")}
+    if against is not None:
+        columns |= {f"against_{name}": against[name] for name in _OF_HEAD}
+        columns["gain"] = table.iou - against.iou
+    return pd.DataFrame(columns)
+
+
+def shared_objects(one: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the same object in two tables: its id and its photo's file agree."""
+    _, here, there = np.intersect1d(one.truth_id, other.truth_id, assume_unique=True, return_indices=True)
+    files, others = one.file_name.cat, other.file_name.cat
+    translated = files.categories.get_indexer(others.categories)[others.codes.to_numpy()[there]]
+    same = files.codes.to_numpy()[here] == translated
+    return here[same], there[same]
+
+
+def objects_of_data(annotations: Annotations) -> pd.DataFrame:
+    """The true objects of a data set that count, without any head."""
+    files = {image["id"]: image for image in annotations.images}
+    names = {category["id"]: category["name"] for category in annotations.categories}
+    boxes = [box for box in annotations.coco["annotations"] if not is_ignored(box)]
+    corners = np.array([box["bbox"] for box in boxes], dtype=np.float32).reshape(-1, 4)
+    corners[:, 2:] += corners[:, :2]
+    table = pd.DataFrame(
+        {
+            "file_name": pd.Categorical([files[box["image_id"]]["file_name"] for box in boxes]),
+            "image_width": [files[box["image_id"]]["width"] for box in boxes],
+            "image_height": [files[box["image_id"]]["height"] for box in boxes],
+            "truth_id": [box["id"] for box in boxes],
+            "category": pd.Categorical([names[box["category_id"]] for box in boxes]),
+            "truth_area": np.array([box["area"] for box in boxes], dtype=np.float32),
+            **dict(zip(TRUTH, corners.T, strict=True)),
+        }
+    )
+    return _compact(table)
+
+
+def photos_of_records(paths: Sequence[Path]) -> pd.DataFrame:
+    """Every photo that record files have a row of, also one with false alarms only: file name, width and height."""
+    tables = [
+        read_records(path, ["file_name", "image_width", "image_height"]).to_pandas().drop_duplicates("file_name")
+        for path in paths
+    ]
+    table = pd.concat([part.astype({"file_name": str}) for part in tables])
+    return table.drop_duplicates("file_name").sort_values("file_name", ignore_index=True)
+
+
+def photos_of_data(annotations: Annotations) -> pd.DataFrame:
+    """Every photo of a data set, as :func:`photos_of_records` has them."""
+    rows = [(image["file_name"], image["width"], image["height"]) for image in annotations.images]
+    table = pd.DataFrame(rows, columns=["file_name", "image_width", "image_height"])
+    return table.drop_duplicates("file_name").sort_values("file_name", ignore_index=True)
+
+
+def false_alarms(path: Path) -> pd.DataFrame:
+    """Detections that match nothing and score at least ``REPORTED``: file name, class, score and box."""
+    boxes = each("box", CORNERS)
+    table = read_records(path, ["file_name", "category", "outcome", "score", *boxes]).to_pandas()
+    kept = table[(table.outcome == "unmatched") & (table.score >= REPORTED)].drop(columns="outcome")
+    return kept.astype({"file_name": str, "category": str}).sort_values("file_name", ignore_index=True)
+
+
+# Which and in which order
+
+
+def keep(objects: pd.DataFrame, filters: Filters, measure: np.ndarray | None = None) -> np.ndarray:
+    """(objects,) mask of those that stay.
+
+    Args:
+        objects: of :func:`pair_heads` or :func:`objects_of_data`.
+        filters: those about heads need a table that has them.
+        measure: (objects,) values for ``filters.measure``, NaN where there is none.
+    """
+    kept = np.ones(len(objects), dtype=bool)
+    for column, wanted in (("category", filters.classes), ("size", filters.sizes)):
+        if wanted:
+            labels = objects[column].cat
+            kept &= np.isin(labels.categories, wanted)[labels.codes.to_numpy()]
+    for column, limits in (("gain", filters.gain), ("score", filters.score), ("entropy", filters.entropy)):
+        if limits is not None:
+            values = objects[column].to_numpy()
+            values = np.nan_to_num(values) if column == "score" else values
+            kept &= (values >= np.float32(limits[0])) & (values <= np.float32(limits[1]))
+    if filters.measure is not None and measure is not None:
+        low, high = filters.measure
+        kept &= ~np.isnan(measure)
+        kept &= measure >= low if low is not None else True
+        kept &= measure < high if high is not None else True
+    return kept
+
+
+def sorts_for(objects: pd.DataFrame) -> list[str]:
+    """The orders that a table has the columns, and at least one value, for."""
+    return [
+        sort for sort, (column, _) in SORTS.items() if column in objects.columns and not objects[column].isna().all()
+    ]
+
+
+def per_photo(collection: Collection, kept: np.ndarray) -> pd.DataFrame:
+    """The photos with what their kept objects come to: ``count``, and means of ``gain``, ``iou`` and so on."""
+    place, photos = collection.place[kept], collection.photos
+    counts = np.bincount(place, minlength=len(photos))
+    table = photos.assign(count=counts)
+    for column in ("gain", "iou", "score", "entropy", "truth_area"):
+        if column in collection.objects:
+            sums = np.bincount(place, weights=collection.objects[column].to_numpy()[kept], minlength=len(photos))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                table[column] = sums / counts
+    return table
+
+
+# Other columns of a record file that objects can be chosen by
+
+
+def measures_of(info: RecordInfo) -> dict[str, str]:
+    """Columns of a record file by the words that say what they hold."""
+    words = {"IoU": "iou"}
+    units = {"error_px": "pixels", "error": "normalised"}
+    for prefix, unit in units.items():
+        words |= {f"error in {name}, {unit}": f"{prefix}_{name}" for name in COORDINATES}
+    for stage in range(1, info.num_stages + 1):
+        for what, column in (
+            ("top bin's probability", "p_top"),
+            ("spread, normalised", "spread"),
+            ("entropy", "entropy"),
+        ):
+            words |= {f"stage {stage}, {what} in {name}": f"stage{stage}_{column}_{name}" for name in COORDINATES}
+    return words
+
+
+def measured(objects: pd.DataFrame, values: np.ndarray, column: str, side: Side = "head") -> np.ndarray:
+    """(objects,) values of a column of the head's record file; but for IoU, NaN where nothing matched.
+
+    Args:
+        objects: of :func:`pair_heads`.
+        values: the whole column, one value per row of the file.
+        column: its name.
+        side: whose file.
+    """
+    if column == "iou":
+        return objects[f"{side}_iou"].to_numpy()
+    matched = objects[f"{side}_outcome"].to_numpy() == "matched"
+    return np.where(matched, values[objects[f"{side}_row"].to_numpy()], np.float32(np.nan))
+
+
+def _compact(table: pd.DataFrame) -> pd.DataFrame:
+    """Narrow types, and the object's size."""
+    size = pd.Series(size_of(table.truth_area.to_numpy()), index=table.index)
+    kinds: Mapping[str, str] = {
+        name: "float32" for name in table.columns if name not in ("truth_id",) and table[name].dtype == np.float64
+    }
+    return table.astype(kinds).assign(size=size)

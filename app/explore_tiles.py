@@ -1,0 +1,246 @@
+"""Tiles of the objects or photos on one page of Explore, with thumbnails made when they are first asked for."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+
+from app.components.photo_grid import Tile, TileBox
+from app.explore_table import TRUTH, Collection
+from obcn.data import read_photo
+from obcn.errors import UserError
+from obcn.record_rows import MATCH_IOU
+from obcn.record_schema import CORNERS, each
+
+# Longest side of a thumbnail, pixels: sharp on a tile of up to 300 px.
+THUMBNAIL = 420
+# Gains this small are told as none: two decimals show no more.
+EVEN = 0.005
+# Width to height of a tile's picture, and the room around an object's boxes, as a share of their size.
+_ASPECT, _ROOM = 4 / 3, 0.25
+_LEAST_SIDE = 48
+
+Area = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where tiles take pictures from and lead to.
+
+    Attributes:
+        folder: of the photos; None if nobody named one.
+        link: query parameters of Compare, but for the photo's name.
+    """
+
+    folder: Path | None
+    link: Mapping[str, str]
+
+    def parameters(self, file_name: str) -> dict[str, str]:
+        """Of the link that opens a photo in Compare; empty if it cannot be opened."""
+        return {**self.link, "image": file_name} if self.folder is not None else {}
+
+
+def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, whole: bool) -> list[Tile]:
+    """A tile per object.
+
+    Args:
+        rows: of :func:`app.explore_table.pair_heads` or :func:`~app.explore_table.objects_of_data`.
+        names: ``head`` and ``against`` to the models' names; empty for a data set alone. They are the lines' keys.
+        source: of the pictures.
+        whole: show whole photos; else what is around the object.
+    """
+    records = rows.to_dict("records")
+    boxes = [_boxes(row, names) for row in records]
+    views = [
+        _whole(row) if whole else _around([box.box for box in own], row)
+        for row, own in zip(records, boxes, strict=True)
+    ]
+    pictures = _pictures(source.folder, records, views)
+    return [
+        Tile(
+            title=row["category"],
+            detail=f"{row['size']} · {row['file_name']}",
+            picture=picture,
+            part=_part(view, row),
+            view=view,
+            note=note,
+            boxes=own,
+            values=[(side, _iou(row, side)) for side in names],
+            link=_link(source, row),
+            **_verdict(row.get("gain"), "IoU"),
+        )
+        for row, own, view, (picture, note) in zip(records, boxes, views, pictures, strict=True)
+    ]
+
+
+def photo_tiles(
+    rows: pd.DataFrame,
+    collection: Collection,
+    alarms: Mapping[str, pd.DataFrame],
+    names: Mapping[str, str],
+    source: Source,
+) -> list[Tile]:
+    """A tile per photo, with all its true objects and what the heads made of them.
+
+    Args:
+        rows: of :func:`app.explore_table.per_photo`; the index says which photo of the collection.
+        collection: all objects.
+        alarms: by side, of :func:`app.explore_table.false_alarms`.
+        names: as in :func:`object_tiles`.
+        source: of the pictures.
+    """
+    records = rows.to_dict("records")
+    shown = np.flatnonzero(np.isin(collection.place, rows.index))
+    objects = collection.objects.iloc[shown].groupby(collection.place[shown])
+    pictures = _pictures(source.folder, records, [_whole(row) for row in records])
+    tiles = []
+    for place, row, (picture, note) in zip(rows.index, records, pictures, strict=True):
+        own = objects.get_group(place).to_dict("records") if place in objects.groups else []
+        boxes = [box for each_object in own for box in _boxes(each_object, names)]
+        extra = {side: _of_photo(alarms[side], row["file_name"]) for side in names}
+        boxes += [
+            TileBox(
+                side, f"{names[side]}: false alarm, {alarm['category']} {alarm['score']:.2f}", _corners(alarm, "box")
+            )
+            for side, found in extra.items()
+            for alarm in found.to_dict("records")
+        ]
+        values = [(side, _found(own, side, len(extra[side]))) for side in names]
+        tiles.append(
+            Tile(
+                title=f"{len(own) or 'no'} object{'' if len(own) == 1 else 's'}",
+                detail=row["file_name"],
+                picture=picture,
+                part=_whole(row),
+                view=_whole(row),
+                note=note,
+                boxes=boxes,
+                values=values,
+                link=_link(source, row),
+                **_verdict(row.get("gain"), "mean IoU"),
+            )
+        )
+    return tiles
+
+
+def _boxes(row: Mapping[str, Any], names: Mapping[str, str]) -> list[TileBox]:
+    """Truth below, then the heads' boxes, the head that is looked at on top."""
+    boxes = [TileBox("truth", f"truth: {row['category']}", tuple(row[name] for name in TRUTH))]
+    for side in reversed(names):
+        corners = _corners(row, f"{side}_box")
+        if not np.isnan(corners).any():
+            boxes.append(TileBox(side, f"{names[side]}: IoU {row[f'{side}_iou']:.2f}", corners))
+    return boxes
+
+
+def _corners(row: Mapping[str, Any], prefix: str) -> Area:
+    return tuple(row[name] for name in each(prefix, CORNERS))
+
+
+def _iou(row: Mapping[str, Any], side: str) -> str:
+    iou = row[f"{side}_iou"]
+    # 0.4996 must not read as a miss at 0.50.
+    return "nothing" if iou == 0 else f"{iou:.2f}" if iou >= MATCH_IOU else f"{np.floor(100 * iou) / 100:.2f} miss"
+
+
+def _found(objects: Sequence[Mapping[str, Any]], side: str, alarms: int) -> str:
+    found = sum(row[f"{side}_outcome"] == "matched" for row in objects)
+    return f"{found} found" + (f", {alarms} false" if alarms else "")
+
+
+def _verdict(gain: float | None, of: str) -> dict[str, str]:
+    """Sign and word, so that nothing depends on a colour."""
+    if gain is None or np.isnan(gain):
+        return {}
+    if abs(gain) < EVEN:
+        return {"verdict": "even", "mood": ""}
+    word = "better" if gain > 0 else "worse"
+    return {"verdict": f"{gain:+.2f} {word}", "mood": word}
+
+
+def _of_photo(alarms: pd.DataFrame, file_name: str) -> pd.DataFrame:
+    """Rows of one photo in a table that is sorted by photo."""
+    start, stop = alarms.file_name.searchsorted(file_name, "left"), alarms.file_name.searchsorted(file_name, "right")
+    return alarms.iloc[start:stop]
+
+
+def _link(source: Source, row: Mapping[str, Any]) -> str:
+    parameters = source.parameters(row["file_name"])
+    # Compare is the app's first page: the folder that this page's own address lies in.
+    return f"./?{urlencode(parameters)}" if parameters else ""
+
+
+# Pictures
+
+
+def _whole(row: Mapping[str, Any]) -> Area:
+    return 0.0, 0.0, float(row["image_width"]), float(row["image_height"])
+
+
+def _around(boxes: Sequence[Sequence[float]], row: Mapping[str, Any]) -> Area:
+    """The boxes with room around them, in a tile's shape, moved into the photo as far as it is large enough."""
+    corners = np.array(boxes, dtype=np.float64)
+    low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
+    width, height = np.maximum((high - low) * (1 + _ROOM), _LEAST_SIDE)
+    size = np.array((max(width, height * _ASPECT), max(height, width / _ASPECT)))
+    photo = np.array((row["image_width"], row["image_height"]))
+    start = (low + high - size) / 2
+    start = np.where(size <= photo, np.clip(start, 0, photo - size), (photo - size) / 2)
+    x1, y1, x2, y2 = (*start, *(start + size))
+    return float(x1), float(y1), float(x2), float(y2)
+
+
+def _part(view: Area, row: Mapping[str, Any]) -> Area:
+    """Whole pixels of the photo that a view shows."""
+    width, height = int(row["image_width"]), int(row["image_height"])
+    x1, y1 = (min(max(0, int(np.floor(start))), end - 1) for start, end in zip(view[:2], (width, height), strict=True))
+    x2, y2 = (min(max(1, int(np.ceil(stop))), end) for stop, end in zip(view[2:], (width, height), strict=True))
+    return float(x1), float(y1), float(max(x2, x1 + 1)), float(max(y2, y1 + 1))
+
+
+def _pictures(folder: Path | None, rows: Sequence[Mapping[str, Any]], views: Sequence[Area]) -> list[tuple[str, str]]:
+    """A thumbnail, or why there is none, for each row."""
+    if folder is None:
+        return [("", "no folder of photos named")] * len(rows)
+    asked = [(folder / row["file_name"], _part(view, row)) for row, view in zip(rows, views, strict=True)]
+    # Pillow decodes without Python's lock.
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda each_one: _thumbnail_or_note(*each_one), asked))
+
+
+def _thumbnail_or_note(path: Path, part: Area) -> tuple[str, str]:
+    try:
+        return thumbnail(path, part, path.stat().st_mtime_ns), ""
+    except FileNotFoundError:
+        return "", f"{path.name} is not in {path.parent}"
+    except UserError:
+        return "", f"{path.name} cannot be read"
+    except OSError as error:
+        return "", f"{path.name}: {error.strerror}"
+
+
+@lru_cache(maxsize=4096)
+def thumbnail(path: Path, part: Area, stamp: int) -> str:
+    """A part of a photo as a JPEG URI.
+
+    Args:
+        path: the photo's.
+        part: (x1, y1, x2, y2), whole pixels.
+        stamp: changes when the file does.
+
+    Raises:
+        UserError: not an image, or cut short.
+    """
+    picture = read_photo(path).crop(tuple(map(int, part)))
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,230 @@
+"""Which record files and which photos: the side panel that Explore and Errors share."""
+
+import hashlib
+import shlex
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+import streamlit as st
+
+from analysis.matched import distinct_names
+from app.sources import RECORD_ENDING, voc_root
+from obcn.errors import UserError
+from obcn.record_files import RecordInfo, read_info
+
+# Where record files are looked for, and the data sets that are offered where nobody names one.
+RECORD_FOLDERS = (Path("runs/records"), Path("runs/app-records"))
+DATA_SETS = (
+    ("data/voc2012-animals/annotations/instances_val.json", "data/voc2012-animals/JPEGImages"),
+    ("app/samples/truth.json", "app/samples"),
+)
+# What is chosen, and the keys of the controls for it on either page, which are the names in the page's address too.
+# Two pages may not share a key: Streamlit lets no page write to the address what a control of the page before is bound
+# to. Nor may a key be one of the names that Compare's links have.
+EXPLORE_KEYS = {"records": "records", "truth": "truth", "folder": "folder"}
+ERRORS_KEYS = {"records": "files"}
+_SHARED = "records-shared"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the visitor looks at.
+
+    Attributes:
+        paths: record files; none to look at a data set alone.
+        names: of their models, no two alike.
+        infos: what each file says of itself.
+        data: where the true boxes are, as :mod:`app.sources` takes it; empty if unknown.
+        photos: folder of the photos; empty if unknown or the data set's own.
+        link: the choice as query parameters of Explore.
+    """
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+    infos: tuple[RecordInfo, ...]
+    data: str
+    photos: str
+    link: dict[str, list[str] | str]
+
+
+def choose_records(keys: Mapping[str, str], others: Sequence[str] = ()) -> Choice:
+    """Draw the controls in the side panel; a visitor who comes from the other page finds the same choice here.
+
+    What is wrong with a file is said, and the others are used.
+
+    Args:
+        keys: the page's, of the controls that it wants.
+        others: keys of the page's other controls that stand in its address.
+    """
+    _arrive(keys, others)
+    state = st.session_state
+    with st.sidebar:
+        _choose_files(keys["records"])
+        paths, infos, problems = _read(state[keys["records"]])
+        data, photos = source_of(infos[0]) if infos else default_source()
+        with st.expander("Other files"):
+            _upload_files(keys["records"])
+            if "folder" in keys:
+                _name_photos(keys, data, photos)
+        for problem in problems:
+            st.warning(f"{problem}. It is left out.", icon=":material/warning:")
+    shared = {**state.get(_SHARED, {}), **{name: state[key] for name, key in keys.items()}}
+    state[_SHARED] = shared
+    truth, folder = shared.get("truth", "").strip(), shared.get("folder", "").strip()
+    if truth or folder:
+        # A VOC folder brings its own photos; any other truth is of the photos that the record file names.
+        photos = folder or ("" if voc_root(truth) else photos)
+        data = truth or data
+    link = {EXPLORE_KEYS[name]: value for name, value in shared.items() if value}
+    return Choice(tuple(paths), tuple(distinct_names(paths, infos)), tuple(infos), data, photos, link)
+
+
+def found_records() -> list[str]:
+    """Record files in the folders where they are looked for."""
+    return [str(path) for folder in RECORD_FOLDERS for path in sorted(folder.glob(f"**/*{RECORD_ENDING}"))]
+
+
+def default_source() -> tuple[str, str]:
+    """The first data set that lies here."""
+    return next((source for source in DATA_SETS if Path(source[0]).is_file()), ("", ""))
+
+
+def source_of(info: RecordInfo) -> tuple[str, str]:
+    """``data`` and ``photos`` that a record file's own command names, as far as they lie here."""
+    words = shlex.split(info.command)
+    options = dict(pairwise(words))
+    voc = Path(options.get("--voc", ""))
+    if "--voc" in options and voc.is_dir():
+        split = voc / "ImageSets" / "Main" / f"{options.get('--split', 'val')}.txt"
+        return str(split if split.is_file() else voc), ""
+    data, photos = options.get("--annotations", ""), options.get("--images", "")
+    return data if data and Path(data).is_file() else "", photos if photos and Path(photos).is_dir() else ""
+
+
+def stamp(path: Path) -> int:
+    """Changes when the file does; what is kept of a file goes by path and stamp.
+
+    Raises:
+        UserError: missing.
+    """
+    try:
+        return path.stat().st_mtime_ns
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no such file; `obcn eval --records {path}` writes one") from error
+
+
+def _arrive(keys: Mapping[str, str], others: Sequence[str]) -> None:
+    """A link says what to look at; without one, the last look at this page, or the choice of the other; else what is
+    found.
+
+    All by way of the address, which can be copied and reloaded. Streamlit itself forgets it where a visitor comes back
+    by the browser's button.
+    """
+    state, address = st.session_state, st.query_params
+    memory = f"{keys['records']}-address"
+    # Streamlit drops the state of controls, but of those in the address, when a visitor leaves their page.
+    came = _upload_key(keys["records"]) not in state
+    if came and not any(key in address for key in keys.values()):
+        shared = state.get(_SHARED, {"records": found_records()})
+        wanted = {} if any(key in address for key in others) else state.get(memory, {})
+        wanted = {key: value for key, value in wanted.items() if key in others}
+        wanted |= {key: shared[name] for name, key in keys.items() if shared.get(name)}
+        if wanted:
+            for key in (*keys.values(), *others):
+                state.pop(key, None)
+            address.update(wanted)
+            # Controls read the address where a run starts.
+            st.rerun()
+    state[memory] = {key: address.get_all(key) for key in (*keys.values(), *others) if key in address}
+
+
+def _choose_files(key: str) -> None:
+    st.multiselect(
+        "Record files",
+        found_records(),
+        key=key,
+        bind="query-params",
+        accept_new_options=True,
+        placeholder="a file or a folder of them",
+        help="What `obcn eval --records` wrote. Choose from those found here, or type a file's or a folder's path.",
+    )
+
+
+def _upload_files(key: str) -> None:
+    st.file_uploader(
+        "Upload record files",
+        type=RECORD_ENDING[1:],
+        accept_multiple_files=True,
+        key=_upload_key(key),
+        on_change=_take_upload,
+        args=(key,),
+    )
+
+
+def _name_photos(keys: Mapping[str, str], data: str, photos: str) -> None:
+    st.text_input(
+        "Photos",
+        key=keys["folder"],
+        bind="query-params",
+        placeholder=photos or "a folder",
+        help="The folder of photos. Left empty, the one that the record file names.",
+    )
+    st.text_input(
+        "True boxes",
+        key=keys["truth"],
+        bind="query-params",
+        placeholder=data or "COCO file or VOC folder",
+        help="A COCO file, a VOC folder, or one split of it (…/ImageSets/Main/val.txt). Left empty, what the record "
+        "file names.",
+    )
+
+
+def _read(words: Sequence[str]) -> tuple[list[Path], list[RecordInfo], list[str]]:
+    """Files behind what was typed, what each says of itself, and what is wrong with those that are left out."""
+    paths: list[Path] = []
+    infos: list[RecordInfo] = []
+    problems: list[str] = []
+    for word in words:
+        path = Path(word).expanduser()
+        files = sorted(path.glob(f"*{RECORD_ENDING}")) if path.is_dir() else [path]
+        if not files:
+            problems.append(f"{path} holds no {RECORD_ENDING} file")
+        for file in files:
+            if file in paths:
+                continue
+            try:
+                infos.append(_info(file, stamp(file)))
+                paths.append(file)
+            except UserError as error:
+                problems.append(str(error))
+    return paths, infos, problems
+
+
+@lru_cache(maxsize=64)
+def _info(path: Path, stamp: int) -> RecordInfo:
+    return read_info(path)
+
+
+def _upload_key(key: str) -> str:
+    return f"{key}-upload"
+
+
+def _take_upload(key: str) -> None:
+    """Put uploaded files among the chosen: on this server's disk, under their own names."""
+    state = st.session_state
+    for file in state[_upload_key(key)] or ():
+        content = file.getvalue()
+        path = _uploads() / hashlib.sha256(content).hexdigest()[:12] / Path(file.name).name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        if str(path) not in state[key]:
+            state[key] = [*state[key], str(path)]
+
+
+@st.cache_resource(show_spinner=False)
+def _uploads() -> Path:
+    return Path(tempfile.mkdtemp(prefix="obcn-records-"))

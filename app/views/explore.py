@@ -1,0 +1,191 @@
+"""Explore: every object of a data set, and where one head beats another on it."""
+
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+import streamlit as st
+
+from analysis.drawing import model_lines
+from analysis.palette import DARK, LIGHT, Line, Palette
+from app import explore_load
+from app.components.photo_grid import photo_grid
+from app.explore_controls import OTHER_KEYS, choose_filters, choose_heads
+from app.explore_table import Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
+from app.explore_tiles import Source, object_tiles, photo_tiles
+from app.exports import export_table
+from app.lines import with_models
+from app.markup import line_key
+from app.records_choice import EXPLORE_KEYS, Choice, choose_records
+from app.sources import photo_folder
+from obcn.errors import UserError
+
+PER_PAGE = 24
+OBJECTS, PHOTOS = "objects", "photos"
+CROPPED, WHOLE = "around the object", "whole photo"
+SAYS = {
+    OBJECTS: "Numbers are IoU with the true box; under 0.5 is a miss, and the nearest box of the class is shown.",
+    PHOTOS: "Found: true objects matched at IoU 0.5. False: boxes that match none and score 0.5 or more. "
+    "At the right: how far the mean IoUs differ.",
+}
+
+COMMANDS = "\n".join(
+    f"obcn eval --model {model} --images photos --annotations val.json --records runs/records/{model}.parquet"
+    for model in ("regression", "obcn")
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.header("Explore", anchor=False)
+    st.markdown(
+        "Every true object of a data set, with the boxes that one or two heads gave it. See **where one head wins** "
+        "and where it loses, and **click a picture** to open it in Compare."
+    )
+    st.html('<p class="obcn-narrow">Records, photos and filters: » at the top.</p>')
+    choice = choose_records(EXPLORE_KEYS, OTHER_KEYS)
+    palette = DARK if st.context.theme.type == "dark" else LIGHT
+    try:
+        _open_if_asked()
+        if choice.paths:
+            _show_records(choice, palette)
+        elif choice.data:
+            _show_data(choice, palette)
+        else:
+            st.info(
+                "**There is nothing to explore yet.** Make record files of your data set:", icon=":material/search:"
+            )
+            st.code(COMMANDS, language="bash")
+    except UserError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def _show_records(choice: Choice, palette: Palette) -> None:
+    """One head's objects, or two heads'."""
+    sides = choose_heads(choice)
+    collection = explore_load.load_pair(choice, sides)
+    _tell_what_is_left_out(choice, sides, collection)
+    head = sides["head"]
+    filters, column = choose_filters(collection, choice.infos[head])
+    measure = None
+    if column is not None:
+        values = explore_load.load_measure(choice.paths[head], column)
+        measure = measured(collection.objects, values, column)
+    kept = keep(collection.objects, filters, measure)
+    _show(choice, collection, kept, filters, sides, palette)
+
+
+def _show_data(choice: Choice, palette: Palette) -> None:
+    """A data set's objects, without any head."""
+    collection = explore_load.load_data(choice.data, choice.photos)
+    filters, _ = choose_filters(collection, None)
+    _show(choice, collection, keep(collection.objects, filters), filters, {}, palette)
+
+
+def _show(
+    choice: Choice,
+    collection: Collection,
+    kept: np.ndarray,
+    filters: Filters,
+    sides: dict[Side, int],
+    palette: Palette,
+) -> None:
+    """The bar above the tiles, and one page of them."""
+    names = {side: choice.names[number] for side, number in sides.items()}
+    lines = _lines(choice, sides, palette)
+    source = _source(choice)
+    st.html(line_key(with_models(palette, lines), list(lines)))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        show = _one_of("Show", [OBJECTS, PHOTOS], "show")
+        sort = st.selectbox("Order", sorts_for(collection.objects), key="sort", bind="query-params", width=220)
+        whole = show == OBJECTS and _one_of("Picture", [CROPPED, WHOLE], "picture") == WHOLE
+    if show == OBJECTS:
+        table, order = collection.objects, collection.order(sort)
+        order = order[kept[order]]
+    else:
+        table = per_photo(collection, kept)
+        order = order_of(table, sort)
+        # A photo without an object has nothing that could fall out, until something is asked of objects.
+        order = order[(table["count"].to_numpy()[order] > 0) | (not filters.narrow)]
+    if not len(order):
+        st.info(
+            f"None of the {len(table):,} {show} passes the filters. Widen them in the side panel.",
+            icon=":material/search_off:",
+        )
+        return
+    page = _choose_page(len(order), len(table), show)
+    rows = table.iloc[order[(page - 1) * PER_PAGE : page * PER_PAGE]]
+    with st.spinner(f"Reading {len(rows)} pictures…"):
+        if show == OBJECTS:
+            tiles = object_tiles(rows, names, source, whole)
+        else:
+            alarms = {side: explore_load.load_alarms(choice.paths[number]) for side, number in sides.items()}
+            tiles = photo_tiles(rows, collection, alarms, names, source)
+    st.session_state["tiles-shown"] = [source.parameters(name) for name in rows.file_name]
+    if sides:
+        st.caption(SAYS[show])
+    photo_grid(tiles, lines, palette, "grid", _open_tile)
+    export_table(table.iloc[order], f"explore {show}")
+
+
+def _one_of(label: str, options: list[str], key: str) -> str:
+    return st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params")
+
+
+def _choose_page(count: int, total: int, show: str) -> int:
+    pages = ceil(count / PER_PAGE)
+    # A filter that leaves fewer pages than the one that is shown leads back to the first.
+    if st.session_state.get("page", 1) > pages:
+        st.session_state["page"] = 1
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{count:,}** of {total:,} {show}")
+        return st.pagination(pages, key="page", bind="query-params")
+
+
+def _lines(choice: Choice, sides: dict[Side, int], palette: Palette) -> dict[str, Line]:
+    """A line for each side, by its file's place among the chosen ones, and the truth's."""
+    styles = model_lines(choice.infos, palette)
+    own = {side: replace(styles[number], label=choice.names[number]) for side, number in sides.items()}
+    return {**own, "truth": palette.lines["truth"]}
+
+
+def _source(choice: Choice) -> Source:
+    try:
+        folder = photo_folder(choice.data, choice.photos)
+    except UserError as error:
+        st.warning(
+            f"There are no pictures: {error}. Name their folder under Other files in the side panel.",
+            icon=":material/hide_image:",
+        )
+        return Source(None, {})
+    # Without a data set, links carry the record file: it knows the true boxes too.
+    return Source(folder, {"data": choice.data or str(choice.paths[0]), "photos": choice.photos})
+
+
+def _tell_what_is_left_out(choice: Choice, sides: dict[Side, int], collection: Collection) -> None:
+    if "against" not in sides:
+        return
+    own = len(explore_load.load_head(choice, sides["head"]))
+    left = own - len(collection.objects)
+    if left:
+        st.warning(
+            f"{left:,} of the {own:,} objects of {choice.names[sides['head']]} are not in the record file of "
+            f"{choice.names[sides['against']]}, and are left out.",
+            icon=":material/warning:",
+        )
+
+
+def _open_tile() -> None:
+    # A callback cannot switch pages; the run after it does.
+    st.session_state["tile-opened"] = st.session_state["grid"].opened
+
+
+def _open_if_asked() -> None:
+    opened = st.session_state.pop("tile-opened", None)
+    shown = st.session_state.get("tiles-shown", [])
+    # A click can arrive from a page drawn before the filters changed.
+    if opened is not None and 0 <= int(opened) < len(shown) and shown[int(opened)]:
+        st.switch_page("views/compare.py", query_params=shown[int(opened)])
+
+
+main()

@@ -1,0 +1,209 @@
+"""The Explore page without a browser, on record files made by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app import records_choice
+from tests.analysis.synthetic import write_scene
+
+PAGE = str(Path(__file__).parents[2] / "app" / "views" / "explore.py")
+CAT, DOG = (0, 0, 40, 40), (60, 60, 180, 180)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Neither the record files nor the data of this checkout are found."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Two photos, one of them empty; COCO boxes; records of two heads."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("1.png", "2.png"):
+        Image.new("RGB", (200, 200), "gray").save(photos / name)
+    truth = {
+        "images": [{"id": k, "file_name": f"{k}.png", "width": 200, "height": 200} for k in (1, 2)],
+        "annotations": [
+            {"id": 7, "image_id": 1, "category_id": 1, "bbox": [0, 0, 40, 40]},
+            {"id": 3, "image_id": 1, "category_id": 2, "bbox": [60, 60, 120, 120]},
+        ],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+    }
+    (tmp_path / "val.json").write_text(json.dumps(truth))
+    write(tmp_path / "regression.parquet", "regression", cat=(0, 0, 40, 20))
+    write(tmp_path / "bins.parquet", "bins", cat=CAT)
+    return tmp_path
+
+
+def write(path: Path, model: str, cat=CAT, ids=(7, 3), photo: int = 1) -> Path:
+    rows = [
+        {"photo": photo, "truth": CAT, "id": ids[0], "box": cat, "score": 0.9},
+        {"photo": photo, "truth": DOG, "id": ids[1], "category": 2, "box": DOG, "score": 0.8},
+    ]
+    return write_scene(path, rows, 2, model)
+
+
+def opened(**address: str | list[str]) -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def tiles(app: AppTest) -> list[dict]:
+    (grid,) = (item for item in app.get("bidi_component") if item.proto.component_name.endswith("obcn_photo_grid"))
+    return json.loads(grid.proto.json)["tiles"]
+
+
+BOTH = ["bins.parquet", "regression.parquet"]
+
+
+def test_tiles_show_both_heads_the_truth_and_the_gain_in_words(folder) -> None:
+    app = opened(records=BOTH, folder="photos", truth="val.json", head="bins")
+    cat, dog = tiles(app)
+    assert (cat["title"], cat["verdict"], cat["mood"]) == ("cat", "+0.50 better", "better")
+    assert (dog["title"], dog["verdict"]) == ("dog", "even")
+    assert [value for _, value in cat["values"]] == ["1.00", "0.50"]
+    assert [box["line"] for box in cat["boxes"]] == ["truth", "against", "head"]
+    assert cat["picture"].startswith("data:image/jpeg")
+    assert cat["link"] == "./?data=val.json&photos=photos&image=1.png"
+
+
+def test_the_address_says_what_is_shown_and_filters_narrow_it(folder) -> None:
+    app = opened(records=BOTH, head="bins", classes="dog", sort="where it loses", show="photos")
+    assert app.multiselect(key="classes").value == ["dog"]
+    assert [tile["title"] for tile in tiles(app)] == ["2 objects"]
+    app.slider(key="gain").set_value((0.2, 1.0)).run()
+    assert "None of the 1 photos passes" in app.info[0].value
+    app.button[0].click().run()
+    assert app.multiselect(key="classes").value == []
+    assert len(tiles(app)) == 1
+
+
+def test_one_record_file_can_be_browsed_without_photos(folder) -> None:
+    app = opened(records=["bins.parquet"])
+    assert [tile["values"] for tile in tiles(app)] == [[["head", "1.00"]], [["head", "1.00"]]]
+    assert all(tile["note"] == "no folder of photos named" and not tile["link"] for tile in tiles(app))
+    assert "There are no pictures" in app.warning[0].value
+
+
+def test_without_annotations_a_link_carries_the_record_file(folder) -> None:
+    app = opened(records=["bins.parquet"], folder="photos")
+    assert tiles(app)[0]["link"] == "./?data=bins.parquet&photos=photos&image=1.png"
+
+
+def test_a_data_set_alone_shows_its_true_boxes_and_the_photo_without_an_object(folder) -> None:
+    app = opened(truth="val.json", folder="photos", show="photos")
+    assert [(tile["title"], len(tile["boxes"])) for tile in tiles(app)] == [("2 objects", 2), ("no objects", 0)]
+
+
+def test_with_nothing_there_the_commands_are_shown(monkeypatch) -> None:
+    monkeypatch.setattr(records_choice, "DATA_SETS", ())
+    app = opened()
+    assert "nothing to explore" in app.info[0].value
+    assert "obcn eval" in app.code[0].value
+
+
+def test_what_lies_in_the_usual_folder_is_found(folder) -> None:
+    (folder / "runs/records").mkdir(parents=True)
+    write(folder / "runs/records/mine.parquet", "mine")
+    app = opened()
+    assert app.multiselect(key="records").value == ["runs/records/mine.parquet"]
+    assert len(tiles(app)) == 2
+
+
+def test_files_that_are_no_records_are_named_and_left_out(folder) -> None:
+    (folder / "broken.parquet").write_bytes(b"PAR1 but no more")
+    whole = (folder / "bins.parquet").read_bytes()
+    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"a": [1]}), folder / "other.parquet")
+    (folder / "empty").mkdir()
+    app = opened(records=["broken.parquet", "cut.parquet", "other.parquet", "gone.parquet", "empty", "bins.parquet"])
+    said = " ".join(warning.value for warning in app.sidebar.warning)
+    for words in (
+        "broken.parquet is not a Parquet file",
+        "cut.parquet is not a Parquet file",
+        "other.parquet is a Parquet file but holds no records",
+        "gone.parquet: no such file",
+        "empty holds no .parquet file",
+    ):
+        assert words in said
+    assert len(tiles(app)) == 2
+
+
+def test_rows_that_are_damaged_are_one_line(folder) -> None:
+    content = bytearray((folder / "bins.parquet").read_bytes())
+    content[4:400] = bytes(396)
+    (folder / "bins.parquet").write_bytes(content)
+    app = opened(records=["bins.parquet"])
+    assert "bins.parquet is damaged" in app.error[0].value
+
+
+def test_records_of_other_data_are_refused_and_of_some_of_it_shortened(folder) -> None:
+    write(folder / "other.parquet", "other", photo=2)
+    app = opened(records=["bins.parquet", "other.parquet"], head="bins")
+    assert "share no object" in app.error[0].value
+    write(folder / "other.parquet", "other", ids=(7, 99))
+    app.run()
+    assert not app.error
+    assert "1 of the 2 objects of bins are not in the record file of other" in app.warning[0].value
+    assert len(tiles(app)) == 1
+
+
+def test_a_class_that_one_model_never_finds_is_a_miss_of_its(folder) -> None:
+    rows = [
+        {"photo": 1, "truth": CAT, "id": 7},
+        {"photo": 1, "truth": DOG, "id": 3, "category": 2, "box": DOG, "score": 0.8},
+    ]
+    write_scene(folder / "blind.parquet", rows, 2, "blind")
+    app = opened(records=["bins.parquet", "blind.parquet"], head="blind", classes="cat")
+    assert [tile["values"] for tile in tiles(app)] == [[["head", "nothing"], ["against", "1.00"]]]
+    assert tiles(app)[0]["verdict"] == "-1.00 worse"
+
+
+def test_a_photo_that_is_gone_leaves_a_tile_with_words(folder) -> None:
+    (folder / "photos/1.png").unlink()
+    app = opened(records=["bins.parquet"], folder="photos")
+    assert {tile["note"] for tile in tiles(app)} == {"1.png is not in photos"}
+    (folder / "photos/1.png").write_bytes(b"no photo")
+    app.run()
+    assert {tile["note"] for tile in tiles(app)} == {"1.png cannot be read"}
+
+
+def test_a_photo_of_a_hundred_objects_fills_pages_and_one_tile(folder) -> None:
+    rows = [
+        {"photo": 1, "truth": box, "id": k, "box": box, "score": 0.5}
+        for k in range(100)
+        for box in [(k % 10 * 20, k // 10 * 20, k % 10 * 20 + 15, k // 10 * 20 + 15)]
+    ]
+    write_scene(folder / "crowd.parquet", rows, 1, "crowd")
+    app = opened(records=["crowd.parquet"], folder="photos", sort="file name", page="5")
+    assert len(tiles(app)) == 100 - 4 * 24
+    app.segmented_control(key="show").set_value("photos").run()
+    (tile,) = tiles(app)
+    assert (tile["title"], len(tile["boxes"])) == ("100 objects", 200)
+
+
+def test_fewer_pages_lead_back_to_the_first(folder) -> None:
+    app = opened(records=BOTH, page="9")
+    assert len(tiles(app)) == 2
+
+
+def test_a_click_opens_the_photo_in_compare(folder, monkeypatch) -> None:
+    went = []
+    monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: went.append((page, query_params)))
+    app = opened(records=["bins.parquet"], folder="photos", truth="val.json")
+    app.session_state["tile-opened"] = 1
+    app.run()
+    assert went == [("views/compare.py", {"data": "val.json", "photos": "photos", "image": "1.png"})]
