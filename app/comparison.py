@@ -11,6 +11,7 @@ from app.detectors import ModelFile
 from app.figures.belief import Belief, belief_of
 from app.objects import FLOOR, FoundObject, find_objects
 from app.photos import Photo
+from app.why import Answer, why_they_differ
 from obcn.checkpoints import Card
 from obcn.explain import PhotoDetections, ScoredPhoto, select
 from obcn.models.roi_heads import DetectionThresholds
@@ -79,6 +80,19 @@ class Comparison:
         rivals = {name: box for name, box in self.boxes_of(item).items() if name != model}
         truth = self.truth_of(item)
         return belief_of(self.found[model], row, rivals | ({} if truth is None else {"truth": truth}))
+
+    def why(self, item: FoundObject) -> str:
+        """Why the models differ about an object, in one sentence."""
+        answers = {
+            name: Answer(
+                self.found[name].boxes[row],
+                self.found[name].candidates[row],
+                self.belief_of(item, name) if name in self.believers else None,
+            )
+            for name, row in item.rows.items()
+            if row is not None
+        }
+        return why_they_differ(answers, item.name)
 
     def stages_used(self, model: str) -> int:
         """How many stages a model's boxes come from; 0 for regression."""

@@ -126,6 +126,7 @@ def _show_object(seen: Comparison, chosen: int, palette: Palette, known: list[st
         believer = _choose_believer(seen)
     view = view_of(seen, item, believer, palette)
     numbers.html(headline(view))
+    st.markdown(f"**Why do they differ?** {plain(seen.why(item))}")
     _offer_downloads(seen, item, believer, known)
     draw_object(view)
 
@@ -150,7 +151,7 @@ def _offer_downloads(seen: Comparison, item: FoundObject, believer: str | None, 
     def report() -> str:
         palette = with_models(LIGHT, model_lines(list(seen.models), known, LIGHT))
         view = view_of(seen, item, believer, palette)
-        return report_html(seen, item, palette, "", view.table(), view.sections())
+        return report_html(seen, item, palette, seen.why(item), view.table(), view.sections())
 
     def rows() -> str:
         return detections_table(seen).to_json(orient="records", indent=1)

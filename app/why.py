@@ -1,0 +1,154 @@
+"""Why models differ about one object, in one sentence made from the figures alone."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from torch import Tensor
+
+from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou
+
+# Boxes that overlap this much are one answer: at a glance nobody sees the difference.
+AGREEMENT = 0.95
+
+# What it means that the truth lies beyond the leftmost and the rightmost bin.
+_BEYOND: dict[Coordinate, tuple[str, str]] = {
+    "x": ("lies further left", "lies further right"),
+    "y": ("lies further up", "lies further down"),
+    "w": ("is narrower", "is wider"),
+    "h": ("is lower", "is taller"),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model says of an object: its (4,) box and the candidate that it started from, in pixels.
+
+    ``belief`` is None for a model that keeps no distribution.
+    """
+
+    box: Tensor
+    candidate: Tensor
+    belief: Belief | None = None
+
+
+@dataclass(frozen=True)
+class _Reason:
+    """Words that follow a difference, and how telling they are, from 0 to 1."""
+
+    strength: float
+    words: str
+
+
+def why_they_differ(answers: Mapping[str, Answer], name: str) -> str:
+    """The most telling fact about the two models that differ most.
+
+    Args:
+        answers: by model; those that saw the object.
+        name: the object's class.
+    """
+    if len(answers) < 2:
+        return f"Only {' and '.join(answers) or 'nobody'} sees this {name}: there is no other box to compare."
+    one, other = min(combinations(answers, 2), key=lambda pair: box_iou(*(answers[model].box for model in pair)))
+    iou = box_iou(answers[one].box, answers[other].box)
+    everyone = f"{one} and {other}" if len(answers) == 2 else f"all {len(answers)} models"
+    if iou >= AGREEMENT:
+        farthest = _pixels(float((answers[one].box - answers[other].box).abs().max()))
+        return f"{_begin(everyone)} agree about this {name}: no side is more than {farthest} apart (IoU {iou:.2f})."
+    coordinate, difference = _widest(answers[one].box, answers[other].box)
+    what = COORDINATE_NAMES[coordinate]
+    reasons = [reason for model in (one, other) for reason in _reasons(model, answers[model], coordinate, difference)]
+    reasons += _candidates(answers[one], answers[other])
+    most = "" if len(answers) == 2 else " the most"
+    said = f"{_begin(one)} and {other} differ{most} in {what}, by {_pixels(difference)}"
+    if not reasons:
+        values = [f"{model} says {_pixels(_value(answers[model].box, coordinate))}" for model in (one, other)]
+        return f"{said}: {' and '.join(values)}."
+    return f"{said}: {max(reasons, key=lambda reason: reason.strength).words}."
+
+
+def _reasons(model: str, answer: Answer, coordinate: Coordinate, difference: float) -> Iterator[_Reason]:
+    """What a model's own distribution tells about a difference of so many pixels."""
+    belief = answer.belief
+    if belief is None:
+        return
+    stage, index = belief.stages[0], COORDINATES.index(coordinate)
+    probabilities = stage.probabilities[0, index].tolist()
+    offsets = stage.representatives.tolist()
+    what = COORDINATE_NAMES[coordinate]
+
+    for side, end in enumerate((0, -1)):
+        if probabilities[end] >= 0.15:
+            tail = f"{model} puts {probabilities[end]:.2f} on the {('left', 'right')[side]} tail of {coordinate}"
+            reach = f"the object {_BEYOND[coordinate][side]} than its candidate allows"
+            yield _Reason(min(1, probabilities[end] / 0.3), f"{tail}: {reach}")
+
+    peaks = _two_peaks(probabilities)
+    if peaks is not None:
+        first, second = peaks
+        apart = abs(belief.pixels(coordinate, offsets[first]) - belief.pixels(coordinate, offsets[second]))
+        told = f"{probabilities[first]:.2f} and {probabilities[second]:.2f}, {_pixels(apart)} apart"
+        mean = ", and its mean lies between them" if belief.rule == "expectation" else ""
+        words = f"{model} sees two answers for {what} ({told}){mean}"
+        yield _Reason(probabilities[second] / probabilities[first], words)
+
+    argmax, mean_offset = float(stage.argmax[0, index]), float(stage.expectation[0, index])
+    gap = abs(belief.pixels(coordinate, argmax) - belief.pixels(coordinate, mean_offset))
+    # The peak of a flat distribution is where chance has put it.
+    if gap >= 0.5 * difference and max(probabilities) >= 0.2:
+        words = f"{model}'s distribution leans, its mean lies {_pixels(gap)} from its most probable bin"
+        yield _Reason(0.7 * min(1, gap / difference), words)
+
+    spread = belief.spread_pixels(coordinate, 0)
+    if spread >= difference:
+        words = f"{model} is unsure, its distribution spreads by ±{_pixels(spread)}"
+        yield _Reason(0.6 * (1 - difference / spread / 2), words)
+
+
+def _candidates(one: Answer, other: Answer) -> list[_Reason]:
+    iou = box_iou(one.candidate, other.candidate)
+    return [_Reason(1 - iou, f"they start from different candidates (IoU {iou:.2f})")] if iou < 0.7 else []
+
+
+def _two_peaks(probabilities: list[float]) -> tuple[int, int] | None:
+    """The two most probable hills with a valley between them, if the lower one counts."""
+    last = len(probabilities) - 1
+    hills = [
+        label
+        for label, value in enumerate(probabilities)
+        if value > (probabilities[label - 1] if label else -1)
+        and value >= (probabilities[label + 1] if label < last else -1)
+    ]
+    hills = sorted(hills, key=lambda label: -probabilities[label])[:2]
+    if len(hills) < 2:
+        return None
+    first, second = hills
+    between = probabilities[min(hills) + 1 : max(hills)]
+    low = probabilities[second]
+    counts = low >= 0.08 and low >= 0.4 * probabilities[first]
+    return (first, second) if counts and between and min(between) < 0.6 * low else None
+
+
+def _widest(one: Tensor, other: Tensor) -> tuple[Coordinate, float]:
+    """The coordinate that sets two boxes furthest apart, and by how many pixels.
+
+    A centre that moves by d takes two sides along by d; a size that grows by d moves each by d / 2.
+    """
+    apart = {name: abs(_value(one, name) - _value(other, name)) for name in COORDINATES}
+    name = max(COORDINATES, key=lambda name: apart[name] * (1 if name in "xy" else 0.5))
+    return name, apart[name]
+
+
+def _value(box: Tensor, coordinate: Coordinate) -> float:
+    x1, y1, x2, y2 = box.tolist()
+    return {"x": (x1 + x2) / 2, "y": (y1 + y2) / 2, "w": x2 - x1, "h": y2 - y1}[coordinate]
+
+
+def _pixels(value: float) -> str:
+    return f"{value:.1f} px" if math.fabs(value) < 10 else f"{value:.0f} px"
+
+
+def _begin(words: str) -> str:
+    """A model's name stays as it is; other words begin a sentence."""
+    return words[0].upper() + words[1:] if words.startswith("all ") else words
