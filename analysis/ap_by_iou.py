@@ -50,7 +50,16 @@ def ap_by_iou(
     if not paths:
         raise UserError("give at least one record file; `obcn eval --records` writes them")
     names = model_names(paths)
-    models = [load_results(path) for path in paths]
+    tables = ap_tables([load_results(path) for path in paths], names, samples, seed)
+    styles = model_lines([read_info(path) for path in paths], palette)
+    figure = ap_figure(tables["ap_by_iou"], dict(zip(names, styles, strict=True)), palette)
+    return tables, {"ap_by_iou": figure}
+
+
+def ap_tables(
+    models: Sequence[ModelResults], names: Sequence[str], samples: int, seed: int = 0
+) -> dict[str, pd.DataFrame]:
+    """The tables of :func:`ap_by_iou`, of results that have been read."""
     drawn = bootstrap_ap(models, samples, seed) if samples else [np.empty((0, len(model.ious))) for model in models]
     paired = same_data(models)
     curves, summary = [], []
@@ -59,10 +68,7 @@ def ap_by_iou(
         curves.append(curve.assign(model=name))
         summary.append({"model": name, "photos": model.num_photos, **whole})
     table = pd.concat(curves, ignore_index=True)
-    tables = {"ap_by_iou": table[["model", *table.columns.drop("model")]], "ap_summary": pd.DataFrame(summary)}
-    styles = model_lines([read_info(path) for path in paths], palette)
-    figure = ap_figure(tables["ap_by_iou"], dict(zip(names, styles, strict=True)), palette)
-    return tables, {"ap_by_iou": figure}
+    return {"ap_by_iou": table[["model", *table.columns.drop("model")]], "ap_summary": pd.DataFrame(summary)}
 
 
 def ap_figure(table: pd.DataFrame, lines: dict[str, Line], palette: Palette = LIGHT) -> go.Figure:

@@ -12,6 +12,7 @@ from analysis.matched import MatchedRows
 from obcn.record_schema import COORDINATES
 
 GROUPS = 10
+_GROUP = ["model", "stage", "coordinate", "count", "low", "high"]
 
 
 def reliability_of_bins(models: Sequence[MatchedRows]) -> pd.DataFrame:
@@ -19,8 +20,8 @@ def reliability_of_bins(models: Sequence[MatchedRows]) -> pd.DataFrame:
 
     Rows are sorted by that probability and cut into ten groups of equal count: a head spreads its belief over several
     bins, so that groups of equal width would stand empty but for a few. One row per model, stage, coordinate and
-    group. Columns: ``count``, ``confidence`` (mean probability of the top bin), ``accuracy`` (share of rows where it is
-    the true bin).
+    group. Columns: ``count``, ``confidence`` (mean probability of the top bin; ``low`` and ``high`` its least and
+    greatest), ``accuracy`` (share of rows where it is the true bin).
     """
     rows = []
     for model, stage, coordinate in _distributions(models):
@@ -34,11 +35,13 @@ def reliability_of_bins(models: Sequence[MatchedRows]) -> pd.DataFrame:
                     "stage": stage,
                     "coordinate": coordinate,
                     "count": len(part),
+                    "low": float(confidence[part[0]]),
+                    "high": float(confidence[part[-1]]),
                     "confidence": float(confidence[part].mean(dtype=np.float64)),
                     "accuracy": float((top[part] == true[part]).mean()),
                 }
             )
-    return pd.DataFrame(rows, columns=["model", "stage", "coordinate", "count", "confidence", "accuracy"])
+    return pd.DataFrame(rows, columns=[*_GROUP, "confidence", "accuracy"])
 
 
 def reliability_of_spread(models: Sequence[MatchedRows]) -> pd.DataFrame:
@@ -46,7 +49,8 @@ def reliability_of_spread(models: Sequence[MatchedRows]) -> pd.DataFrame:
 
     Rows are sorted by predicted spread and cut into ten groups of equal count. The error is the one left after the
     stage. One row per model, stage, coordinate and group. Columns: ``count``, ``spread`` (root mean square of the
-    predicted standard deviation), ``rms_error``; an honest head has them equal.
+    predicted standard deviation; ``low`` and ``high`` its least and greatest), ``rms_error``; an honest head has them
+    equal.
     """
     rows = []
     for model, stage, coordinate in _distributions(models):
@@ -58,11 +62,13 @@ def reliability_of_spread(models: Sequence[MatchedRows]) -> pd.DataFrame:
                     "stage": stage,
                     "coordinate": coordinate,
                     "count": len(part),
+                    "low": float(spread[part[0]]),
+                    "high": float(spread[part[-1]]),
                     "spread": _rms(spread[part]),
                     "rms_error": _rms(error[part]),
                 }
             )
-    return pd.DataFrame(rows, columns=["model", "stage", "coordinate", "count", "spread", "rms_error"])
+    return pd.DataFrame(rows, columns=[*_GROUP, "spread", "rms_error"])
 
 
 def calibration_summary(models: Sequence[MatchedRows], bins: pd.DataFrame, spreads: pd.DataFrame) -> pd.DataFrame:

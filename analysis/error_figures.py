@@ -1,6 +1,6 @@
 """Figures of the error tables; pure: table in, plotly figure out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,18 +19,29 @@ LABELS = {"size": "object size (COCO)", "class": "class", "all": ""}
 Lines = Mapping[str, Line]
 
 
-def histogram_figure(histograms: pd.DataFrame, lines: Lines, palette: Palette = LIGHT) -> go.Figure:
+def histogram_figure(
+    histograms: pd.DataFrame,
+    lines: Lines,
+    palette: Palette = LIGHT,
+    units: Sequence[str] = tuple(UNITS),
+    coordinates: Sequence[str] = COORDINATES,
+) -> go.Figure:
     """Signed error per coordinate: bars count, curves are smooth densities; a row for each unit.
+
+    Each trace of bars has ``meta``: its model, unit and coordinate. Their ``customdata`` are left and right edge and
+    count.
 
     Args:
         histograms: of :func:`analysis.errors.error_histograms`.
         lines: model name to its line.
         palette: the theme's.
+        units: rows.
+        coordinates: columns.
     """
-    figure = _grid(list(UNITS))
+    figure = _grid(len(units), coordinates)
     for name, line in lines.items():
-        for row, unit in enumerate(UNITS, start=1):
-            for column, coordinate in enumerate(COORDINATES, start=1):
+        for row, unit in enumerate(units, start=1):
+            for column, coordinate in enumerate(coordinates, start=1):
                 part = _part(histograms, model=name, unit=unit, coordinate=coordinate)
                 inner = part[np.isfinite(part.left) & np.isfinite(part.right)]
                 middle = (inner.left + inner.right) / 2
@@ -42,6 +53,7 @@ def histogram_figure(histograms: pd.DataFrame, lines: Lines, palette: Palette = 
                     width=inner.right - inner.left,
                     marker={"color": faded(line.colour, 0.22), "line": {"width": 0}},
                     customdata=np.stack((inner.left, inner.right, inner["count"]), axis=1),
+                    meta={"model": name, "unit": unit, "coordinate": coordinate},
                     hovertemplate=(
                         f"<b>{name}</b><br>%{{customdata[0]:+.3g}} to %{{customdata[1]:+.3g}}"
                         f"<br>%{{customdata[2]}} of {part['count'].sum()} detections"
@@ -62,31 +74,42 @@ def histogram_figure(histograms: pd.DataFrame, lines: Lines, palette: Palette = 
                     showlegend=row == column == 1,
                     **cell,
                 )
-    for row, unit in enumerate(UNITS, start=1):
+    for row, unit in enumerate(units, start=1):
         figure.update_xaxes(title_text=UNIT_TITLES[unit], row=row)
         figure.update_yaxes(title_text="density", row=row, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
     figure.add_vline(x=0, line={"color": palette.muted, "width": 1})
     note = "Predicted minus true, detections that match an object at IoU 0.5. Narrower and centred on 0 is better."
-    finish(figure, "Localisation error by coordinate", note, 720, palette)
+    finish(figure, "Localisation error by coordinate", note, 180 + 270 * len(units), palette)
     return figure
 
 
-def quantile_figure(summary: pd.DataFrame, by: str, lines: Lines, palette: Palette = LIGHT) -> go.Figure:
+def quantile_figure(
+    summary: pd.DataFrame,
+    by: str,
+    lines: Lines,
+    palette: Palette = LIGHT,
+    units: Sequence[str] = tuple(UNITS),
+    coordinates: Sequence[str] = COORDINATES,
+) -> go.Figure:
     """Spread of the signed error in each group: dot the median, thick half of the rows, thin nine tenths.
+
+    The dots' ``customdata`` begin with the group's name.
 
     Args:
         summary: of :func:`analysis.errors.error_summary`.
         by: ``all``, ``size`` or ``class``.
         lines: model name to its line.
         palette: the theme's.
+        units: rows.
+        coordinates: columns.
     """
-    figure = _grid(list(UNITS))
+    figure = _grid(len(units), coordinates)
     groups = list(dict.fromkeys(summary[summary.by == by].group))
     gap = 0.8 / len(lines)
     for number, (name, line) in enumerate(lines.items()):
-        for row, unit in enumerate(UNITS, start=1):
-            for column, coordinate in enumerate(COORDINATES, start=1):
+        for row, unit in enumerate(units, start=1):
+            for column, coordinate in enumerate(coordinates, start=1):
                 part = _part(summary, model=name, unit=unit, by=by, coordinate=coordinate)
                 # Groups count downwards, models side by side within one.
                 at = [-groups.index(group) + (0.5 * (len(lines) - 1) - number) * gap for group in part.group]
@@ -106,7 +129,7 @@ def quantile_figure(summary: pd.DataFrame, by: str, lines: Lines, palette: Palet
                     name=name,
                     mode="markers",
                     marker={
-                        "color": "white",
+                        "color": palette.paper,
                         "symbol": line.symbol,
                         "size": 9,
                         "line": {"color": line.colour, "width": 2},
@@ -124,28 +147,35 @@ def quantile_figure(summary: pd.DataFrame, by: str, lines: Lines, palette: Palet
                     col=column,
                 )
     figure.update_yaxes(tickvals=[-k for k in range(len(groups))], ticktext=groups, range=[-len(groups) + 0.4, 0.6])
-    for row, unit in enumerate(UNITS, start=1):
-        for column, coordinate in enumerate(COORDINATES, start=1):
+    for row, unit in enumerate(units, start=1):
+        for column, coordinate in enumerate(coordinates, start=1):
             part = _part(summary, unit=unit, by=by, coordinate=coordinate)
             # Plotly leaves no room beside lines without markers.
             margin = 0.05 * (part.q95.max() - part.q05.min()) or 1.0
             figure.update_xaxes(range=[part.q05.min() - margin, part.q95.max() + margin], row=row, col=column)
         figure.update_xaxes(title_text=UNIT_TITLES[unit], row=row)
         figure.update_yaxes(title_text=LABELS[by], row=row, col=1)
-    figure.update_yaxes(showticklabels=False, col=2)
-    figure.update_yaxes(showticklabels=False, col=3)
-    figure.update_yaxes(showticklabels=False, col=4)
+    for column in range(2, len(coordinates) + 1):
+        figure.update_yaxes(showticklabels=False, col=column)
     figure.add_vline(x=0, line={"color": palette.muted, "width": 1})
     note = "Marker: median. Thick: half of the detections. Thin: nine tenths. Off 0 is a bias, long is imprecise."
-    height = 330 + 2 * len(groups) * (14 + 22 * len(lines))
+    height = 250 + len(units) * (40 + len(groups) * (14 + 22 * len(lines)))
     finish(figure, f"Localisation error by {by}", note, height, palette)
     return figure
 
 
 def calibration_figure(
-    bins: pd.DataFrame, spreads: pd.DataFrame, lines: Lines, stage: int = 1, palette: Palette = LIGHT
+    bins: pd.DataFrame,
+    spreads: pd.DataFrame,
+    lines: Lines,
+    stage: int = 1,
+    palette: Palette = LIGHT,
+    coordinates: Sequence[str] = COORDINATES,
 ) -> go.Figure:
     """Reliability curves of one stage: of the top bin's probability (above) and of the spread (below).
+
+    Each curve has ``meta``: its model, coordinate, and the quantity that it is by. Its ``customdata`` are count, and
+    least and greatest of that quantity.
 
     Args:
         bins: of :func:`analysis.calibration.reliability_of_bins`.
@@ -153,10 +183,11 @@ def calibration_figure(
         lines: model name to its line.
         stage: from 1.
         palette: the theme's.
+        coordinates: columns.
     """
-    figure = _grid(["bins", "spread"], horizontal=0.055)
+    figure = _grid(2, coordinates, horizontal=0.055)
     shown: set[str] = set()
-    for column, coordinate in enumerate(COORDINATES, start=1):
+    for column, coordinate in enumerate(coordinates, start=1):
         reach = [0.0, 0.0]
         for name, line in lines.items():
             for row, table, x, y in ((1, bins, "confidence", "accuracy"), (2, spreads, "spread", "rms_error")):
@@ -169,7 +200,8 @@ def calibration_figure(
                     mode="lines+markers",
                     line=stroke(line),
                     marker={"symbol": line.symbol, "size": 7, "color": line.colour},
-                    customdata=part[["count"]],
+                    customdata=part[["count", "low", "high"]],
+                    meta={"model": name, "coordinate": coordinate, "by": x},
                     hovertemplate=(
                         f"<b>{name}</b><br>predicted %{{x:.3g}}<br>measured %{{y:.3g}}"
                         "<br>%{customdata[0]} detections<extra></extra>"
@@ -205,11 +237,11 @@ def calibration_figure(
     return figure
 
 
-def _grid(rows: list[str], horizontal: float = 0.04) -> go.Figure:
+def _grid(rows: int, coordinates: Sequence[str], horizontal: float = 0.04) -> go.Figure:
     figure = make_subplots(
-        rows=len(rows),
-        cols=len(COORDINATES),
-        column_titles=[COORDINATE_TITLES[coordinate] for coordinate in COORDINATES],
+        rows=rows,
+        cols=len(coordinates),
+        column_titles=[COORDINATE_TITLES[coordinate] for coordinate in coordinates],
         horizontal_spacing=horizontal,
         vertical_spacing=0.16,
     )

@@ -29,6 +29,7 @@ class Palette:
     """Colours of one theme (CSS) and the line of every role.
 
     Attributes:
+        paper: what figures are drawn on.
         ink: text.
         muted: axis labels and notes.
         grid: axis and grid lines.
@@ -38,6 +39,7 @@ class Palette:
         lines: by role; whoever draws models adds theirs by name.
     """
 
+    paper: str
     ink: str
     muted: str
     grid: str
@@ -59,6 +61,7 @@ def _lines(expectation: str, candidate: str) -> dict[str, Line]:
 
 
 LIGHT = Palette(
+    paper="#FFFFFF",
     ink="#1D2229",
     muted="#5B636E",
     grid="#E3DFD7",
@@ -68,6 +71,7 @@ LIGHT = Palette(
     lines=_lines(expectation="#0072B2", candidate="#6E757D"),
 )
 DARK = Palette(
+    paper="#12161B",
     ink="#E6E8EB",
     muted="#A3ABB5",
     grid="#2E3640",
