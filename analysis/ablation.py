@@ -6,12 +6,11 @@ several times with other seeds. A study is one YAML in ``studies/``.
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import plotly.graph_objects as go
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +22,6 @@ from analysis.paper import load_paper
 from analysis.study_figures import study_figure
 from analysis.study_results import StudyResults, compare, read_results, write_results
 from analysis.study_tables import study_table
-from obcn.checkpoints import current_commit, now
 from obcn.data import load_data_config, read_annotations
 
 COMMITTED = Path("results/frozen-trunk")
@@ -47,6 +45,7 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
     """
     place = Workplace(*read_annotations(load_data_config(data)), work)
     outcomes = run_study(study, protocol, place)
+    metrics = outcomes.metrics
     figures = {name: row.figures() for name, row in load_paper().rows.items()}
     return StudyResults(
         title=study.title,
@@ -54,15 +53,16 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
         baseline=study.baseline,
         paper_table=study.paper_table,
         axis=study.axis,
+        figure=study.figure,
         command=shlex.join(["python", "-m", f"analysis.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
-        commit=current_commit(),
-        date=now(),
+        commits=outcomes.commits,
+        dates=outcomes.dates,
         data=data.parent.name,
         photos=(len(place.train_set), len(place.val_set)),
         trunk=trunk_name(study.trunk or protocol.trunk),
         protocol=protocol,
-        table=study_table(study, outcomes, figures).to_dict("records"),
-        outcomes={row.name: {seed: outcomes[row.name, seed] for seed in protocol.seeds} for row in study.rows},
+        table=study_table(study, metrics, figures).to_dict("records"),
+        outcomes={row.name: {seed: metrics[row.name, seed] for seed in protocol.seeds} for row in study.rows},
     )
 
 
@@ -73,8 +73,9 @@ def print_study(results: StudyResults) -> None:
         table.add_column(heading, justify="left" if not heading else "right")
     for row in results.frame.to_dict("records"):
         cells = [_spread(row, figure, f"{figure}_sd") for figure in ("AP", "AP50", "AP70", "AP80", "AP90")]
-        gain = "" if row["row"] == results.baseline else _spread(row, "gain_AP", "gain_sd_AP", "+")
-        paper = [_number(row.get("paper_AP")), _number(row.get("paper_gain_AP"), "+")]
+        compared = row["row"] != results.baseline
+        gain = _spread(row, "gain_AP", "gain_sd_AP", "+") if compared else ""
+        paper = [_number(row.get("paper_AP")), _number(row.get("paper_gain_AP"), "+") if compared else ""]
         table.add_row(row["row"], *cells, gain, *paper)
     Console().print(table)
 
@@ -94,7 +95,6 @@ def run_studies(
     output: Path,
     work: Path,
     picture: Picture,
-    draw: Callable[[StudyResults], go.Figure] = study_figure,
 ) -> None:
     """Work studies out, print them, and write NAME.json, NAME.csv and the figure of each.
 
@@ -104,7 +104,6 @@ def run_studies(
         output: folder to write into.
         work: as in :func:`work_out`.
         picture: kind of picture beside each page.
-        draw: the figure.
 
     Raises:
         UserError: no such study, or as :func:`work_out`.
@@ -117,7 +116,7 @@ def run_studies(
             typer.echo(compare(results, read_results(committed)))
         write_results(output / f"{name}.json", results)
         write_tables(output, {name: results.frame})
-        write_figures(output, {name: draw(results)}, picture)
+        write_figures(output, {name: study_figure(results)}, picture)
 
 
 DataOption = Annotated[Path, typer.Option(help="Where the photos lie, a YAML as `obcn train` takes it.")]

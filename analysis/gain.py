@@ -12,7 +12,6 @@ import typer
 from analysis.ablation import DATA, WORK, DataOption, OutputOption, PictureOption, WorkOption, run_studies
 from analysis.frozen.study import load_study
 from analysis.output import run, script
-from analysis.study_figures import trade_figure
 
 app = script("Where OBCN's gain comes from: loss weights, separate branches, a young trunk.")
 
@@ -30,11 +29,11 @@ def main(
 
     The young trunk does not ship; without it that study is left out, and the command that makes it is printed.
     """
-    run_studies(["gain_weights"], data, output, work, picture, trade_figure)
+    run_studies(["gain_weights"], data, output, work, picture)
     run_studies(["gain_separate"], data, output, work, picture)
     young = Path(load_study("gain_young").trunk or "")
     if young.is_file():
-        run_studies(["gain_young"], data, output, work, picture, trade_figure)
+        run_studies(["gain_young"], data, output, work, picture)
     else:
         typer.echo(
             f"gain_young is left out: there is no {young}. This makes it:\n"

@@ -14,8 +14,11 @@ import typer
 from analysis.frozen.study import load_study
 from analysis.output import run, script
 from analysis.paper import load_paper
+from analysis.pictures import draw_pictures
 from analysis.results_table import results_table
+from analysis.study_figures import study_figure
 from analysis.study_results import StudyResults, read_results
+from analysis.study_tables import half_interval
 from obcn.errors import UserError
 
 FIGURES = ("AP", "AP50", "AP70", "AP80", "AP90")
@@ -50,8 +53,8 @@ def results_page(results: Path) -> str:
         UserError: a file is damaged, or a finding names a row or figure that its results do not have.
     """
     paper = load_paper()
-    studies = {name: results / "frozen-trunk" / f"{name}.json" for name in ORDER}
-    sections = [_study_section(name, read_results(path)) for name, path in studies.items() if path.is_file()]
+    studies = _studies(results)
+    sections = [_study_section(name, found) for name, found in studies.items()]
     return "\n\n".join(
         [
             "# Results",
@@ -59,7 +62,7 @@ def results_page(results: Path) -> str:
             f"hand. The paper's figures are those of {paper.source} ({paper.setting}). Ours are on other photos and a "
             "far smaller detector: compare gains, not levels.",
             _shipped_section(results / "voc2012-animals-val"),
-            _protocol_section(read_results(studies["table1"])) if studies["table1"].is_file() else "",
+            _protocol_section(next(iter(studies.values()))) if studies else "",
             *sections,
         ]
     ).replace("\n\n\n\n", "\n\n")
@@ -91,18 +94,25 @@ def fill_in(finding: str, results: StudyResults) -> str:
 def verdict(row: str, gain: float, deviation: float, seeds: int, paper_gain: float) -> str:
     """In plain words, whether we see a gain or loss that the paper saw.
 
-    A gain counts as seen, with the paper's sign, where it exceeds twice its standard error over seeds.
+    A gain counts as seen where zero lies outside its 95% confidence interval over seeds.
     """
     said = "gains" if paper_gain > 0 else "loses"
     ours = f"{gain:+.1f} ± {deviation:.1f}".replace("-", "\N{MINUS SIGN}")
-    if abs(gain) <= 2 * deviation / seeds**0.5:
+    if abs(gain) <= half_interval(deviation**2 / seeds, seeds - 1):
         end = f"**we do not see it**: {ours}, which the seeds do not tell from nothing."
     elif gain * paper_gain < 0:
         end = f"**we do not see it**, we see the opposite: {ours}."
     else:
-        share = "as large" if abs(gain) >= 0.75 * abs(paper_gain) else "a smaller one"
-        end = f"so do we, {share}: {ours}."
+        share = gain / paper_gain
+        end = (
+            f"so do we, {'as large' if share >= 0.75 else 'a smaller one' if share >= 0.25 else 'but hardly'}: {ours}."
+        )
     return f"- {row}: the paper {said} {abs(paper_gain):.1f} points of AP; {end}"
+
+
+def _studies(results: Path) -> dict[str, StudyResults]:
+    files = {name: results / "frozen-trunk" / f"{name}.json" for name in ORDER}
+    return {name: read_results(path) for name, path in files.items() if path.is_file()}
 
 
 def _shipped_section(folder: Path) -> str:
@@ -151,11 +161,9 @@ def _study_section(name: str, results: StudyResults) -> str:
         parts.append("\n".join(verdicts))
     if study.finding is not None:
         parts.append(fill_in(study.finding.strip(), results))
-    picture = Path("docs") / "results" / f"{name}.svg"
-    if picture.is_file():
-        parts.append(f"![{results.title}](results/{name}.svg)")
+    parts.append(f"![{results.title}](results/{name}.svg)")
     parts.append(
-        f"<sub>`{results.command}`, commit {results.commit}, {results.date[:10]}, seeds "
+        f"<sub>`{results.command}`, commit {', '.join(results.commits)}, {results.dates[1][:10]}, seeds "
         f"{', '.join(map(str, results.protocol.seeds))}, trunk {results.trunk}, data {results.data}</sub>"
     )
     return "\n\n".join(parts)
@@ -188,9 +196,15 @@ def main(
     """
     try:
         output.write_text(results_page(results) + "\n", encoding="utf-8")
+        (output.parent / "results").mkdir(exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {output}: {error.strerror}") from error
     typer.echo(str(output))
+    figures = {
+        output.parent / "results" / f"{name}.svg": study_figure(found) for name, found in _studies(results).items()
+    }
+    if figures and (reason := draw_pictures(figures)) is not None:
+        raise UserError(f"the page is written, but not its figures: {reason}")
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ _CURVES: tuple[Role, ...] = ("regression", "expectation", "stage", "argmax", "tr
 
 
 def study_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
-    """The figure that fits a study: AP along its curves, or each row's gain over the baseline.
+    """The figure that a study asks for.
 
     Args:
         results: of one study.
         palette: the theme's.
     """
-    return gains_figure(results, palette) if results.axis is None else curves_figure(results, palette)
+    draw = {"gains": gains_figure, "curves": curves_figure, "trade": trade_figure}[results.figure]
+    return draw(results, palette)
 
 
 def curves_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from analysis.frozen.study import Protocol
+from analysis.frozen.study import Figure, Protocol
+from analysis.study_tables import half_interval
 from obcn.errors import UserError
 
 
@@ -19,9 +20,10 @@ class StudyResults(BaseModel):
         baseline: the row from which gains are taken.
         paper_table: which of the paper's tables it repeats.
         axis: what varies along the curves, if there are curves.
+        figure: what is drawn.
         command: what was typed.
-        commit: of the code.
-        date: UTC, when it was summed up.
+        commits: of the code that trained and judged the heads.
+        dates: UTC, when the first and the last of them was judged.
         data: name of the data set.
         photos: to train on, and to judge on.
         trunk: name and digest of the frozen checkpoint.
@@ -36,9 +38,10 @@ class StudyResults(BaseModel):
     baseline: str
     paper_table: str | None
     axis: str | None
+    figure: Figure
     command: str
-    commit: str
-    date: str
+    commits: list[str]
+    dates: tuple[str, str]
     data: str
     photos: tuple[int, int]
     trunk: str
@@ -84,9 +87,9 @@ def read_results(path: Path) -> StudyResults:
 def compare(ours: StudyResults, committed: StudyResults) -> str:
     """How far a run lies from the committed one, row by row, in words.
 
-    "Within" means: no further apart than twice the standard error of the difference of the two means over seeds.
+    "Within" means: inside the 95% confidence interval of the difference of the two means over seeds.
     """
-    lines = [f"against the committed results of {committed.date[:10]} ({committed.commit}):"]
+    lines = [f"against the committed results of {committed.dates[1][:10]} ({', '.join(committed.commits)}):"]
     before = committed.frame.set_index("row")
     for row in ours.frame.itertuples():
         if row.row not in before.index:
@@ -94,7 +97,8 @@ def compare(ours: StudyResults, committed: StudyResults) -> str:
             continue
         there = before.loc[row.row]
         apart = row.AP - there.AP
-        allowed = 2 * (row.AP_sd**2 / row.seeds + there.AP_sd**2 / there.seeds) ** 0.5
+        variance = row.AP_sd**2 / row.seeds + there.AP_sd**2 / there.seeds
+        allowed = half_interval(variance, max(int(row.seeds + there.seeds) - 2, 1))
         verdict = (
             "no deviation over seeds is known"
             if pd.isna(allowed)

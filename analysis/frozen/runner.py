@@ -51,8 +51,23 @@ class _Task:
     rows: tuple[Row, ...]
 
 
-def run_study(study: Study, protocol: Protocol, place: Workplace) -> dict[tuple[str, int], Metrics]:
-    """Outcomes of a study by row name and seed: figures in percent.
+@dataclass(frozen=True)
+class Outcomes:
+    """What a study's heads reached.
+
+    Attributes:
+        metrics: figures in percent by row name and seed.
+        commits: of the code that trained and judged them; one, unless work went on after a change.
+        dates: UTC, of the first and the last of them.
+    """
+
+    metrics: dict[tuple[str, int], Metrics]
+    commits: list[str]
+    dates: tuple[str, str]
+
+
+def run_study(study: Study, protocol: Protocol, place: Workplace) -> Outcomes:
+    """Outcomes of a study.
 
     What other studies or a stopped run have worked out already is read from ``place``; the rest is trained and judged
     now, with a progress bar, and can be stopped and called again at any time.
@@ -62,7 +77,7 @@ def run_study(study: Study, protocol: Protocol, place: Workplace) -> dict[tuple[
     """
     trunk = study.trunk or protocol.trunk
     tasks = _tasks(study, protocol, place, trunk)
-    missing = [task for task in tasks if {row.reading for row in task.rows} - set(_outcome(place, task))]
+    missing = [task for task in tasks if {row.reading for row in task.rows} - set(_stored_metrics(place, task))]
     if missing:
         detector, card = load_checkpoint(trunk)
         if card.classes != place.train_set.classes or card.classes != place.val_set.classes:
@@ -72,12 +87,10 @@ def run_study(study: Study, protocol: Protocol, place: Workplace) -> dict[tuple[
             for seed in protocol.seeds:
                 of_seed = [task for task in missing if task.seed == seed]
                 _work(of_seed, detector, protocol, place, trunk, features, bar)
-    outcomes = {}
-    for task in tasks:
-        found = _outcome(place, task)
-        for row in task.rows:
-            outcomes[row.name, task.seed] = found[row.reading]
-    return outcomes
+    found = {task.id: _outcome(place, task) for task in tasks}
+    metrics = {(row.name, task.seed): found[task.id]["metrics"][row.reading] for task in tasks for row in task.rows}
+    dates = sorted(outcome["date"] for outcome in found.values())
+    return Outcomes(metrics, sorted({outcome["commit"] for outcome in found.values()}), (dates[0], dates[-1]))
 
 
 def trunk_name(trunk: str) -> str:
@@ -100,9 +113,12 @@ def _tasks(study: Study, protocol: Protocol, place: Workplace, trunk: str) -> li
     return [_Task(key[0], settings_of[key[0]], key[1], tuple(found)) for key, found in rows.items()]
 
 
-def _outcome(place: Workplace, task: _Task) -> dict[str, Metrics]:
-    path = _outcome_file(place, task)
-    return json.loads(path.read_text(encoding="utf-8"))["metrics"] if path.is_file() else {}
+def _stored_metrics(place: Workplace, task: _Task) -> dict[str, Metrics]:
+    return _outcome(place, task)["metrics"] if _outcome_file(place, task).is_file() else {}
+
+
+def _outcome(place: Workplace, task: _Task) -> dict:
+    return json.loads(_outcome_file(place, task).read_text(encoding="utf-8"))
 
 
 def _outcome_file(place: Workplace, task: _Task) -> Path:
@@ -175,7 +191,7 @@ def _judge(
             "schedule": protocol.schedule.model_dump(mode="json"),
             "commit": current_commit(),
             "date": now(),
-            "metrics": _outcome(place, task) | metrics,
+            "metrics": _stored_metrics(place, task) | metrics,
         }
         path = _outcome_file(place, task)
         path.parent.mkdir(parents=True, exist_ok=True)

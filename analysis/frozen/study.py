@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,6 +12,8 @@ from obcn.config import ScheduleConfig, read_yaml
 from obcn.errors import UserError
 from obcn.offsets import OffsetCodec
 from obcn.offsets.codecs import DecodeRule
+
+Figure = Literal["gains", "curves", "trade"]
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
@@ -74,6 +76,7 @@ class Study(_Strict):
         trunk: instead of the protocol's.
         paper_table: which of the paper's tables it repeats, in words.
         axis: what ``at`` of the rows is, with its unit, where they lie on curves.
+        figure: what is drawn: gains row by row, AP along the curves, or along them AP50 against AP90.
         finding: what the committed results say, in words; figures are quoted as ``[[row | AP]]`` (see
             :func:`analysis.results_page.fill_in`).
     """
@@ -85,6 +88,7 @@ class Study(_Strict):
     trunk: str | None = None
     paper_table: str | None = None
     axis: str | None = None
+    figure: Figure = "gains"
     finding: str | None = None
 
     @model_validator(mode="after")
@@ -94,8 +98,11 @@ class Study(_Strict):
             raise ValueError("two rows have one name")
         if self.baseline not in names:
             raise ValueError(f"the baseline {self.baseline!r} is no row")
-        if any((row.curve is None or row.at is None) != (self.axis is None) for row in self.rows):
-            raise ValueError("either all rows have curve and at, and the study an axis, or none")
+        curves = self.figure != "gains"
+        if any((row.curve is not None and row.at is not None) != curves for row in self.rows):
+            raise ValueError("every row of a study with curves has curve and at, and no other row has")
+        if (self.axis is not None) != curves:
+            raise ValueError("a study has an axis where it has curves")
         return self
 
 

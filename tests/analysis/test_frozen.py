@@ -148,7 +148,7 @@ def test_a_study_keeps_its_outcomes_and_trains_nothing_twice(tmp_path, samples, 
     study = Study(title="t", question="q", baseline="regression", rows=rows)
     place = Workplace(samples, samples, tmp_path)
     first = run_study(study, protocol(1), place)
-    assert set(first) == {(row.name, seed) for row in rows for seed in (0, 1)}
+    assert set(first.metrics) == {(row.name, seed) for row in rows for seed in (0, 1)}
     files = sorted((tmp_path / "outcomes").glob("*.json"))
     assert len(files) == 4, "two heads, two seeds; both readings of bins are one head"
     outcome = json.loads(files[0].read_text())

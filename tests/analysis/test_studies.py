@@ -16,7 +16,7 @@ from analysis.frozen.study import (
     study_names,
 )
 from analysis.paper import load_paper
-from analysis.study_figures import study_figure, trade_figure
+from analysis.study_figures import study_figure
 from analysis.study_results import StudyResults, compare, read_results, write_results
 from analysis.study_tables import FIGURES, study_table
 from obcn.errors import UserError
@@ -57,9 +57,10 @@ def results(study: Study = STUDY, outcomes=OUTCOMES, shift: float = 0.0) -> Stud
         baseline=study.baseline,
         paper_table=study.paper_table,
         axis=study.axis,
+        figure=study.figure,
         command="python -m analysis.ablation --table 1",
-        commit="abc",
-        date="2026-01-01T00:00:00+00:00",
+        commits=["abc"],
+        dates=("2026-01-01T00:00:00+00:00", "2026-01-01T01:00:00+00:00"),
         data="some-photos",
         photos=(20, 10),
         trunk="regression-12345678",
@@ -103,11 +104,11 @@ def test_a_file_that_holds_no_results_is_named(tmp_path) -> None:
 
 
 def test_a_repetition_is_judged_by_the_deviation_over_seeds() -> None:
-    told = compare(results(shift=1.0), results())
-    # numbers: 2 * sqrt(2 / 2 + 2 / 2) = 2.83; bins: 2 * sqrt(0.5 / 2 + 0.5 / 2) = 1.41.
-    assert "numbers: AP +1.00, within ± 2.83" in told
-    assert "bins: AP +1.00, within ± 1.41" in told
-    assert "bins: AP +1.50, outside ± 1.41" in compare(results(shift=1.5), results())
+    told = compare(results(shift=3.0), results())
+    # Student's t of two degrees of freedom, 4.30, times sqrt(2 / 2 + 2 / 2) and sqrt(0.5 / 2 + 0.5 / 2).
+    assert "numbers: AP +3.00, within ± 6.08" in told
+    assert "bins: AP +3.00, within ± 3.04" in told
+    assert "bins: AP +3.10, outside ± 3.04" in compare(results(shift=3.1), results())
 
 
 def test_gains_are_drawn_seed_by_seed_and_beside_the_paper() -> None:
@@ -121,7 +122,7 @@ def test_curves_are_drawn_against_what_varies() -> None:
     rows = tuple(
         Row(name=f"{curve} {at}", head=HEAD, curve=curve, at=at) for curve in ("one", "two") for at in (1.0, 2.0)
     )
-    study = Study(title="t", question="q", baseline="one 1.0", axis="weight", rows=rows)
+    study = Study(title="t", question="q", baseline="one 1.0", axis="weight", figure="curves", rows=rows)
     outcomes = {(row.name, seed): figures(30 + 5 * row.at + seed) for row in rows for seed in (0, 1)}
     found = results(study, outcomes)
     drawn = study_figure(found)
@@ -129,7 +130,7 @@ def test_curves_are_drawn_against_what_varies() -> None:
     assert list(drawn.data[0].x) == [1.0, 2.0]
     assert list(drawn.data[0].y) == [35.5, 40.5]
     assert drawn.layout.xaxis.title.text == "weight"
-    trade = trade_figure(found).data[0]
+    trade = study_figure(found.model_copy(update={"figure": "trade"})).data[0]
     assert list(trade.y) == [36.5, 41.5], "AP50"
     assert list(trade.x) == [40.5, 45.5], "AP90"
 
