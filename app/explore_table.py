@@ -23,7 +23,7 @@ Side = Literal["head", "against"]
 
 TRUTH = each("truth", CORNERS)
 _ENTROPY = each("stage1_entropy")
-_OF_HEAD = ["row", "outcome", "score", "iou", "entropy", *each("box", CORNERS)]
+_OF_HEAD = ["row", "matched", "score", "iou", "entropy", *each("box", CORNERS)]
 
 # Scores from which a detection of nothing is worth showing; Compare shows the same.
 REPORTED = 0.5
@@ -112,9 +112,9 @@ def order_of(table: pd.DataFrame, sort: str) -> np.ndarray:
 
 
 def head_objects(path: Path, info: RecordInfo) -> pd.DataFrame:
-    """:func:`analysis.objects.objects_of` by rising ``truth_id``, with the photo's size and ``entropy`` (nats).
+    """:func:`analysis.objects.objects_of` by rising ``truth_id``, with the photo's size, ``matched`` and ``entropy``.
 
-    Entropy is stage 1's, mean over the four coordinates; NaN for regression.
+    Entropy, in nats, is stage 1's, mean over the four coordinates; NaN for regression.
 
     Raises:
         UserError: not a record file.
@@ -122,7 +122,8 @@ def head_objects(path: Path, info: RecordInfo) -> pd.DataFrame:
     columns = _ENTROPY if info.num_stages else []
     table = objects_of(path, ["image_width", "image_height", *columns])
     table["entropy"] = table[columns].mean(axis=1) if columns else np.float32(np.nan)
-    table = table.drop(columns=columns).drop_duplicates("truth_id")
+    table["matched"] = table.outcome == "matched"
+    table = table.drop(columns=[*columns, "outcome"]).drop_duplicates("truth_id")
     return _compact(table.sort_values("truth_id", ignore_index=True))
 
 
@@ -289,8 +290,7 @@ def measured(objects: pd.DataFrame, values: np.ndarray, column: str, side: Side 
     """
     if column == "iou":
         return objects[f"{side}_iou"].to_numpy()
-    matched = objects[f"{side}_outcome"].to_numpy() == "matched"
-    return np.where(matched, values[objects[f"{side}_row"].to_numpy()], np.float32(np.nan))
+    return np.where(objects[f"{side}_matched"], values[objects[f"{side}_row"].to_numpy()], np.float32(np.nan))
 
 
 def _compact(table: pd.DataFrame) -> pd.DataFrame:

@@ -152,7 +152,7 @@ def _iou(row: Mapping[str, Any], side: str) -> str:
 
 
 def _found(objects: Sequence[Mapping[str, Any]], side: str, alarms: int) -> str:
-    found = sum(row[f"{side}_outcome"] == "matched" for row in objects)
+    found = sum(row[f"{side}_matched"] for row in objects)
     return f"{found} found" + (f", {alarms} false" if alarms else "")
 
 

@@ -45,19 +45,19 @@ def export_figures(figures: Mapping[str, go.Figure], key: str) -> None:
                 _button(title, "html", "text/html", partial(page, figure, title, paper), key)
 
 
-def export_table(table: pd.DataFrame, name: str) -> None:
+def export_table(table: pd.DataFrame | Callable[[], pd.DataFrame], name: str) -> None:
     """Draw a button whose popover offers the table, without its index, as CSV and JSON.
 
     Args:
-        table: any.
+        table: any, or what makes it once it is asked for.
         name: what it is; names the file, and unique on the page.
     """
     key = f"export-{file_stem(name)}"
     with st.popover("Export table", icon=":material/download:", key=key):
         st.markdown(name)
         with st.container(horizontal=True):
-            _button(name, "csv", "text/csv", partial(table.to_csv, index=False), key)
-            _button(name, "json", "application/json", partial(table.to_json, orient="records", indent=1), key)
+            _button(name, "csv", "text/csv", lambda: _made(table).to_csv(index=False), key)
+            _button(name, "json", "application/json", lambda: _made(table).to_json(orient="records", indent=1), key)
 
 
 def picture(figure: go.Figure, title: str, paper: str, kind: Picture) -> bytes:
@@ -103,6 +103,10 @@ def printable(figure: go.Figure, title: str, paper: str) -> go.Figure:
 def file_stem(title: str) -> str:
     """A title as a file name without its ending."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _made(table: pd.DataFrame | Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    return table() if callable(table) else table
 
 
 def _button(title: str, kind: str, mime: str, make: Callable[[], bytes | str], key: str) -> None:

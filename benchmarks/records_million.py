@@ -20,38 +20,52 @@ from obcn.record_schema import COORDINATES, record_columns
 
 SECONDS, MEGABYTES = 30, 1000
 NUM_STAGES, NUM_BINS = 2, 22
+OBJECTS_PER_PHOTO = 5
 
 
-def write_random_records(path: Path, rows: int) -> None:
-    """A record file of ``rows`` matched detections of twenty classes with random figures in every column."""
+def write_random_records(path: Path, rows: int, model: str = "random", seed: int = 0) -> None:
+    """A record file of ``rows`` matched detections of twenty classes, five per photo, with random figures in every
+    column. Files of any seed are of the same objects."""
     categories = {number: f"class {number}" for number in range(1, 21)}
     info = RecordInfo(
-        model="random", card={}, command="", data="", photos=rows, categories=categories, bins=(NUM_BINS,) * NUM_STAGES
+        model=model,
+        card={},
+        command="",
+        data="",
+        photos=rows // OBJECTS_PER_PHOTO,
+        categories=categories,
+        bins=(NUM_BINS,) * NUM_STAGES,
     )
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     with RecordWriter(path, info) as writer:
         for start in range(0, rows, ROWS_PER_GROUP):
-            writer.add(_random_columns(rng, min(ROWS_PER_GROUP, rows - start), categories))
+            ids = np.arange(start, min(start + ROWS_PER_GROUP, rows))
+            writer.add(_random_columns(rng, ids, categories))
 
 
-def _random_columns(rng: np.random.Generator, rows: int, categories: dict[int, str]) -> dict[str, np.ndarray]:
+def _random_columns(rng: np.random.Generator, ids: np.ndarray, categories: dict[int, str]) -> dict[str, np.ndarray]:
+    rows, photos = len(ids), ids // OBJECTS_PER_PHOTO
     columns = {
         column.name: rng.random(rows, dtype=np.float32)
         for column in record_columns(NUM_STAGES)
         if pa.types.is_floating(column.type)
     }
-    labels = rng.integers(1, len(categories) + 1, rows)
+    labels = 1 + ids % len(categories)
     for stage in range(1, NUM_STAGES + 1):
         for coordinate in COORDINATES:
             for bin_name in ("true_bin", "top_bin"):
                 columns[f"stage{stage}_{bin_name}_{coordinate}"] = rng.integers(0, NUM_BINS, rows)
     return {
         **columns,
-        "image_id": rng.integers(0, 10**6, rows),
+        "image_id": photos,
+        "file_name": np.char.add(photos.astype(str), ".jpg"),
+        "image_width": np.full(rows, 640),
+        "image_height": np.full(rows, 480),
+        "truth_id": ids,
         "category_id": labels,
         "category": np.array([categories[label] for label in labels], dtype=object),
         "outcome": np.full(rows, "matched", dtype=object),
-        "truth_area": rng.uniform(100, 40_000, rows),
+        "truth_area": 100 + 997.0 * (ids % 41),
     }
 
 

@@ -125,7 +125,8 @@ def _show(
     if sides:
         st.caption(SAYS[show])
     photo_grid(tiles, lines, palette, "grid", _open_tile)
-    export_table(table.iloc[order], f"explore {show}")
+    # A million rows take a second to gather: only when they are asked for.
+    export_table(lambda: table.iloc[order], f"explore {show}")
 
 
 def _one_of(label: str, options: list[str], key: str) -> str:
