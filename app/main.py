@@ -22,6 +22,7 @@ page = st.navigation(
         st.Page("views/compare.py", title="Compare", icon=":material/compare:", default=True),
         st.Page("views/explore.py", title="Explore", icon=":material/photo_library:"),
         st.Page("views/loss_lab.py", title="Loss lab", icon=":material/show_chart:"),
+        st.Page("views/results.py", title="Results", icon=":material/table_chart:"),
     ],
     position="top",
 )

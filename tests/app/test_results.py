@@ -1,0 +1,141 @@
+"""Result files read, tabled beside the paper, and drawn; on figures whose sums are easy."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from analysis.palette import DARK
+from analysis.paper import load_paper
+from analysis.study_figures import study_figure
+from analysis.study_results import write_results
+from app.figures.results import difference_figure, fitted, gains_figure
+from app.results import comparison_table, evaluation_rows, read_folder, study_rows
+from app.tables import html_table
+from obcn.checkpoints import Evaluation
+from tests.analysis.test_studies import results
+
+
+def evaluation(ap: float) -> Evaluation:
+    return Evaluation(command="obcn eval --model obcn", data="val.json", images=7, metrics={"AP": ap, "AP50": ap + 30})
+
+
+EVALUATIONS = {"obcn": evaluation(41.0), "regression": evaluation(40.0), "mine": evaluation(39.5)}
+CURVES = pd.DataFrame(
+    {
+        "model": ["one", "one", "two", "two"],
+        "iou": [0.5, 0.55, 0.5, 0.55],
+        "ap": [70.0, 60, 71, 63],
+        "ap_low": [69.0, 59, 70, 62],
+        "ap_high": [71.0, 61, 72, 64],
+        "ap_localised": [80.0, 80, 80, 80],
+        "difference": [0.0, 0, 1, 3],
+        "difference_low": [0.0, 0, 0, 2],
+        "difference_high": [0.0, 0, 2, 4],
+    }
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "some-val").mkdir()
+    for name, found in EVALUATIONS.items():
+        (tmp_path / "some-val" / f"{name}.json").write_text(found.model_dump_json())
+    CURVES.to_csv(tmp_path / "some-val" / "ap_by_iou.csv")
+    write_results(tmp_path / "frozen-trunk" / "table1.json", results())
+    return tmp_path
+
+
+def test_everything_that_lies_there_is_read(folder) -> None:
+    found = read_folder(folder)
+    assert found.evaluations["some-val"]["obcn"].metrics["AP"] == 41
+    assert found.curves["some-val"].difference.max() == 3
+    assert found.studies["table1"].title == "Bins against numbers"
+    assert found.problems == []
+
+
+def test_what_is_damaged_is_told_and_the_rest_is_read(folder) -> None:
+    (folder / "some-val" / "cut.json").write_text('{"command": "obcn')
+    (folder / "frozen-trunk" / "cut.json").write_text(json.dumps({"title": "half"}))
+    (folder / "some-val" / "ap_by_iou.csv").write_text("model,iou\none,0.5\n")
+    found = read_folder(folder)
+    assert [next(word for word in problem.split() if "/" in word).split("/")[-1] for problem in found.problems] == [
+        "cut.json",
+        "cut.json",
+        "ap_by_iou.csv",
+    ]
+    assert len(found.evaluations["some-val"]) == 3
+    assert list(found.studies) == ["table1"]
+
+
+def test_an_empty_csv_is_told(folder) -> None:
+    (folder / "some-val" / "ap_by_iou.csv").write_text("")
+    assert "not a table" in read_folder(folder).problems[0]
+
+
+def test_no_folder_no_results(tmp_path) -> None:
+    found = read_folder(tmp_path / "none")
+    assert not found.evaluations
+    assert not found.studies
+    assert not found.problems
+
+
+def test_gains_are_from_regression_and_stand_beside_the_papers() -> None:
+    rows = evaluation_rows(EVALUATIONS, load_paper()).set_index("row")
+    assert list(rows.index) == ["regression", "mine", "obcn"]
+    assert rows.loc["obcn", "gain"] == 1.0
+    assert rows.loc["obcn", "paper_gain"] == pytest.approx(4.0), "two stages by expectation: 49.0 - 45.0"
+    assert rows.loc["obcn", "gain_difference"] == pytest.approx(-3.0)
+    assert rows.loc["mine", "gain"] == -0.5
+    assert pd.isna(rows.loc["mine", "paper_AP"])
+    assert pd.isna(rows.loc["regression", "gain"])
+
+
+def test_without_a_baseline_no_gain_is_claimed() -> None:
+    rows = evaluation_rows({"obcn": EVALUATIONS["obcn"]}, load_paper())
+    assert rows.gain.isna().all()
+    assert "gain in AP" not in comparison_table(rows)
+
+
+def test_a_study_keeps_its_deviations() -> None:
+    rows = study_rows(results()).set_index("row")
+    assert rows.loc["bins", "gain"] == 2.5
+    assert rows.loc["bins", "gain_difference"] == pytest.approx(0.0)
+    assert pd.isna(rows.loc["numbers", "gain"])
+    said = comparison_table(study_rows(results())).set_index("")
+    assert said.loc["numbers", "AP"] == "31.0 ± 1.4"
+    assert said.loc["bins", "gain in AP"] == "+2.5 ± 0.7"
+    assert said.loc["x", "gain in AP"] == "+0.0 ± 1.4"
+    assert said.loc["x", "paper's AP"] == ""
+
+
+def test_losses_have_a_minus_sign() -> None:
+    said = comparison_table(evaluation_rows(EVALUATIONS, load_paper())).set_index("")
+    assert said.loc["mine", "gain in AP"] == "\N{MINUS SIGN}0.5"
+
+
+def test_bars_show_both_gains_of_the_rows_that_have_both() -> None:
+    figure = gains_figure(evaluation_rows(EVALUATIONS, load_paper()), DARK)
+    bars = {bar.name: dict(zip(bar.y, bar.x, strict=True)) for bar in figure.data}
+    assert bars["ours"] == {"obcn": 1.0}
+    assert bars["the paper"]["obcn"] == pytest.approx(4.0)
+    assert figure.data[0].marker.pattern.shape != figure.data[1].marker.pattern.shape, "told apart without colour"
+
+
+def test_the_difference_is_drawn_for_all_but_the_first_model() -> None:
+    lines = [trace for trace in difference_figure(CURVES).data if trace.mode == "lines+markers"]
+    assert [line.name for line in lines] == ["two"]
+    assert list(lines[0].y) == [1, 3]
+
+
+def test_a_figure_of_analysis_takes_the_pages_paper_and_width() -> None:
+    figure = fitted(study_figure(results(), DARK), DARK)
+    assert figure.layout.width is None
+    assert figure.layout.title.text is None
+    assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
+
+
+def test_text_from_files_cannot_become_markup() -> None:
+    html = html_table(pd.DataFrame({"": ["<script>"], "AP": ["<b>1"]}), '"><script>')
+    assert "<script>" not in html
+    assert "<b>" not in html
