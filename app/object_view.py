@@ -10,6 +10,7 @@ from torch import Tensor
 
 from analysis.palette import Palette
 from app.comparison import Comparison
+from app.components.refinement import refinement
 from app.exports import export_figures, export_table
 from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
 from app.figures.crops import refinement_figure, verdicts_figure
@@ -159,11 +160,16 @@ def _draw_histograms(view: ObjectView) -> None:
 
 def _draw_crops(view: ObjectView) -> None:
     figures = view.crops()
-    said = {"From candidate to box": REFINEMENT_SAY, "Where each one puts it": VERDICTS_SAY}
-    for column, (title, figure) in zip(st.columns(2), figures.items(), strict=False):
-        column.subheader(title, anchor=False)
-        column.caption(said[title])
-        _draw(column, figure, title)
+    left, right = st.columns(2)
+    if view.belief is not None:
+        with left:
+            st.subheader("From candidate to box", anchor=False)
+            st.caption(REFINEMENT_SAY)
+            refinement(view.seen.photo.image, view.belief, view.palette, "refinement")
+    with right if view.belief is not None else left:
+        st.subheader("Where each one puts it", anchor=False)
+        st.caption(VERDICTS_SAY)
+        _draw(st.container(), figures["Where each one puts it"], "Where each one puts it")
     export_figures(figures, "export-crops")
 
 

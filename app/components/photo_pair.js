@@ -1,8 +1,6 @@
 // Elements are kept from one run to the next and only moved: boxes glide when the decode rule changes,
 // and keyboard focus stays where it was.
 
-const CSS_DASH = { solid: "solid", dash: "dashed", dot: "dotted", dashdot: "dashed" };
-
 export default function ({ data, parentElement, setTriggerValue }) {
   const pair = parentElement.querySelector(".pair");
   pair.classList.toggle("choosing", data.chosen !== null);
@@ -76,19 +74,6 @@ function drawPanel(pair, panel, data, setTriggerValue) {
   return element;
 }
 
-function place(mark, [x1, y1, x2, y2], data, line, extra) {
-  mark.style.left = `${(100 * x1) / data.width}%`;
-  mark.style.top = `${(100 * y1) / data.height}%`;
-  mark.style.width = `${(100 * (x2 - x1)) / data.width}%`;
-  mark.style.height = `${(100 * (y2 - y1)) / data.height}%`;
-  // Small boxes lie above large ones, so that each can be clicked.
-  const share = ((x2 - x1) * (y2 - y1)) / (data.width * data.height);
-  mark.style.zIndex = Math.round(1000 * (1 - Math.min(1, share))) + 1;
-  mark.style.setProperty("--colour", line.colour);
-  mark.style.setProperty("--dash", CSS_DASH[line.dash]);
-  mark.style.setProperty("--thick", `${line.width + extra}px`);
-}
-
 // Labels that would lie on one another: the chosen object's stays, then the better score's. The others wait for a hover.
 function uncoverTags(frame) {
   const tags = [...frame.querySelectorAll(".tag")];
@@ -127,10 +112,6 @@ function light(pair, object, on) {
   pair.querySelectorAll(selector).forEach((element) => element.classList.toggle("lit", on));
 }
 
-function child(parent, selector, make) {
-  return parent.querySelector(`:scope > ${selector}`) ?? parent.appendChild(make());
-}
-
 function withId(mark, id) {
   mark.dataset.mark = id;
   return mark;
@@ -161,10 +142,4 @@ function newTag() {
   tag.className = "tag";
   tag.setAttribute("aria-hidden", "true"); // the box itself carries the words
   return tag;
-}
-
-function newOutline() {
-  const mark = document.createElement("div");
-  mark.className = "mark outline";
-  return mark;
 }

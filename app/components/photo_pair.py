@@ -10,23 +10,21 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import streamlit as st
 
 from analysis.palette import Palette
+from app.components import read_files
 from app.lines import CHOSEN
 from app.photos import Photo
 
-_HERE = Path(__file__).parent
 _LONG_SIDE = 1280
 
 _component = st.components.v2.component(
     "obcn_photo_pair",
     html='<div class="pair" tabindex="-1"></div>',
-    css=(_HERE / "photo_pair.css").read_text(encoding="utf-8"),
-    # One script per component: what both files name is theirs together.
-    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("photo_zoom.js", "photo_pair.js")),
+    css=read_files("marks.css", "photo_pair.css"),
+    js=read_files("marks.js", "photo_zoom.js", "photo_pair.js"),
 )
 
 

@@ -105,6 +105,12 @@ def boxes_on_photo(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = L
     return go.Figure(figure)
 
 
+def crop_around(photo: Image, boxes: Sequence[Tensor]) -> tuple[tuple[int, int, int, int], str]:
+    """A window (left, top, right, bottom) in pixels around (4,) boxes with some air, and its picture as a data URI."""
+    window = _frame(photo, boxes)
+    return window, _data_uri(photo.crop(window))
+
+
 def _on_photo(
     photo: Image, window: tuple[int, int, int, int], traces: list[dict], below: int, palette: Palette
 ) -> dict:
@@ -175,9 +181,9 @@ def _with_iou(drawn: list[DrawnBox], truth: Tensor | None, palette: Palette) -> 
     return [DrawnBox(truth, palette.lines["truth"], "truth"), *named]
 
 
-def _frame(photo: Image, boxes: list[Tensor]) -> tuple[int, int, int, int]:
+def _frame(photo: Image, boxes: Sequence[Tensor]) -> tuple[int, int, int, int]:
     """A window in pixels around all boxes with some air, inside the photo."""
-    stacked = torch.stack(boxes)
+    stacked = torch.stack(list(boxes))
     x1, y1 = stacked[:, :2].min(0).values.tolist()
     x2, y2 = stacked[:, 2:].max(0).values.tolist()
     air = 0.12 * max(x2 - x1, y2 - y1) + 4

@@ -68,10 +68,15 @@ def downloads_of(app: AppTest) -> set[str]:
     return {button.label for button in app.get("download_button")}
 
 
+def component(app: AppTest, name: str) -> dict:
+    """What a widget of our own was given."""
+    drawn = next(element for element in app.get("bidi_component") if element.proto.component_name == name)
+    return json.loads(drawn.proto.json)
+
+
 def panels_of(app: AppTest) -> dict[str, dict]:
     """What the photos were given: panel by model."""
-    pair = next(element for element in app.get("bidi_component") if element.proto.component_name == "obcn_photo_pair")
-    return {panel["model"]: panel for panel in json.loads(pair.proto.json)["panels"]}
+    return {panel["model"]: panel for panel in component(app, "obcn_photo_pair")["panels"]}
 
 
 def test_a_sample_opens_with_its_best_object_and_everything_about_it(page) -> None:
@@ -80,7 +85,8 @@ def test_a_sample_opens_with_its_best_object_and_everything_about_it(page) -> No
     assert app.selectbox(key="object").value == 0
     assert app.selectbox(key="object").options == ["1 of 2: dog", "2 of 2: cat"]
     figures = figures_of(app)
-    assert len(figures) == 6, "four histograms, the refinement and the verdicts"
+    assert len(figures) == 5, "four histograms and the verdicts"
+    assert [step["name"] for step in component(app, "obcn_refinement")["steps"]] == ["candidate", "stage 1", "stage 2"]
     assert [figure["layout"]["title"]["text"][3] for figure in figures[:4]] == ["x", "y", "w", "h"]
     page_html = html_of(app)
     assert "0.90" in page_html
@@ -125,6 +131,7 @@ def test_one_stage_leaves_the_second_out(page) -> None:
     app = page(BOTH)
     app.radio(key="stages").set_value(1).run()
     assert not app.exception
+    assert [step["name"] for step in component(app, "obcn_refinement")["steps"]] == ["candidate", "stage 1"]
     notes = [note["text"] for note in figures_of(app)[0]["layout"]["annotations"]]
     assert "stage 2 · not used now" in notes
 
@@ -134,7 +141,7 @@ def test_an_object_that_only_regression_reports_shows_obcns_best_candidate(page)
     assert not app.exception
     assert app.selectbox(key="object").options == ["1 of 1: dog, only regression"]
     assert any("obcn does not report this dog" in note.value for note in app.info)
-    assert len(figures_of(app)) == 6
+    assert len(figures_of(app)) == 5
     assert panels_of(app)["obcn"]["boxes"] == []
 
 
@@ -151,7 +158,7 @@ def test_an_object_that_only_obcn_found(page) -> None:
     assert not app.exception
     assert app.selectbox(key="object").options == ["1 of 1: cat, only obcn"]
     assert "saw nothing here" in html_of(app)
-    assert len(figures_of(app)) == 6
+    assert len(figures_of(app)) == 5
 
 
 def test_a_photo_with_no_object_says_what_to_try(page) -> None:
@@ -204,7 +211,7 @@ def test_a_checkpoint_that_is_broken_is_named_and_the_others_stay(page, monkeypa
     app.run()
     assert not app.exception
     assert "not a card" in app.warning[0].value
-    assert len(figures_of(app)) == 6
+    assert len(figures_of(app)) == 5
 
 
 def test_without_checkpoints_the_page_says_which_commands_make_them(monkeypatch, tmp_path) -> None:
@@ -282,7 +289,7 @@ def test_one_model_alone(page, alone) -> None:
     app = page(FOUR, models=[alone])
     assert not app.exception
     assert list(panels_of(app)) == [alone]
-    assert len(figures_of(app)) == (6 if CODECS[alone] is BINS else 1)
+    assert len(figures_of(app)) == (5 if CODECS[alone] is BINS else 1)
 
 
 def test_no_model_at_all_is_asked_for(page) -> None:
@@ -347,8 +354,7 @@ def test_removing_an_upload_brings_the_sample_back(page) -> None:
 
 
 def photo_size(app: AppTest) -> tuple[int, int]:
-    pair = next(element for element in app.get("bidi_component") if element.proto.component_name == "obcn_photo_pair")
-    data = json.loads(pair.proto.json)
+    data = component(app, "obcn_photo_pair")
     return data["width"], data["height"]
 
 
@@ -385,7 +391,7 @@ def test_a_link_with_nonsense_in_it_opens_a_sane_page(page, address) -> None:
     if address == {"models": ""}:
         assert "Choose at least one model" in app.info[0].value
     else:
-        assert len(figures_of(app)) == 6
+        assert len(figures_of(app)) == 5
         assert photo_size(app) == (200, 150)
 
 
