@@ -11,6 +11,7 @@ from torch import Tensor
 from analysis.palette import Palette
 from app.comparison import Comparison
 from app.components.refinement import refinement
+from app.components.verdicts import verdicts
 from app.exports import export_figures, export_table
 from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
 from app.figures.crops import refinement_figure, verdicts_figure
@@ -57,6 +58,11 @@ class ObjectView:
         return self.seen.boxes_of(self.item) | ({} if truth is None else {"truth": truth})
 
     @property
+    def answers(self) -> dict[str, Tensor]:
+        """The same without the candidate, which is nobody's answer."""
+        return {name: box for name, box in self.boxes.items() if name != "candidate"}
+
+    @property
     def title(self) -> str:
         """Of the histograms."""
         return f"What {self.model} believes about this {self.item.name}"
@@ -69,11 +75,10 @@ class ObjectView:
     def crops(self) -> dict[str, go.Figure]:
         """From candidate to box, where there is a belief, and where each answer puts it."""
         image = self.seen.photo.image
-        answers = {name: box for name, box in self.boxes.items() if name != "candidate"}
-        verdicts = {"Where each one puts it": verdicts_figure(image, answers, self.palette)}
+        drawn = {"Where each one puts it": verdicts_figure(image, self.answers, self.palette)}
         if self.belief is None:
-            return verdicts
-        return {"From candidate to box": refinement_figure(image, self.belief, self.palette), **verdicts}
+            return drawn
+        return {"From candidate to box": refinement_figure(image, self.belief, self.palette), **drawn}
 
     def key(self) -> str:
         """HTML of the key to the lines."""
@@ -159,18 +164,18 @@ def _draw_histograms(view: ObjectView) -> None:
 
 
 def _draw_crops(view: ObjectView) -> None:
-    figures = view.crops()
+    image = view.seen.photo.image
     left, right = st.columns(2)
     if view.belief is not None:
         with left:
             st.subheader("From candidate to box", anchor=False)
             st.caption(REFINEMENT_SAY)
-            refinement(view.seen.photo.image, view.belief, view.palette, "refinement")
+            refinement(image, view.belief, view.palette, "refinement")
     with right if view.belief is not None else left:
         st.subheader("Where each one puts it", anchor=False)
         st.caption(VERDICTS_SAY)
-        _draw(st.container(), figures["Where each one puts it"], "Where each one puts it")
-    export_figures(figures, "export-crops")
+        verdicts(image, view.answers, view.palette, "verdicts")
+    export_figures(view.crops(), "export-crops")
 
 
 def _draw(column: DeltaGenerator, figure: go.Figure, alt: str) -> None:

@@ -23,8 +23,16 @@ PAGE_CSS = """
   border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
 .obcn-numbers th { font-weight: 600; }
 .obcn-numbers th:first-child { text-align: left; }
-.obcn-key i, .obcn-numbers i { display: inline-block; width: 1.9rem; height: 0; vertical-align: middle; }
+.obcn-key i, .obcn-numbers i, .obcn-facts i { display: inline-block; width: 1.9rem; height: 0; vertical-align: middle; }
 .obcn-numbers i { margin-right: 0.6rem; }
+.obcn-facts i { width: 1.2rem; margin-right: 0.4rem; }
+@media (max-width: 40rem) {
+  .obcn-numbers { font-size: 0.75rem; }
+  .obcn-numbers th, .obcn-numbers td { padding: 0.35rem 0.2rem; white-space: normal; }
+  .obcn-numbers th:first-child { padding-left: 0; overflow-wrap: anywhere; }
+  .obcn-numbers i { display: block; margin: 0 0 0.2rem; }
+  .obcn-numbers td span { display: block; }
+}
 .obcn-numbers thead th { font-weight: 400; opacity: 0.8; vertical-align: bottom; }
 </style>
 """

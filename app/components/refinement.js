@@ -6,13 +6,9 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".refinement");
   stop(root);
   root.data = data;
-  const frame = root.querySelector(".frame");
-  frame.style.setProperty("--w", data.width);
-  frame.style.setProperty("--h", data.height);
   root.style.setProperty("--halo", data.halo);
-  const image = frame.querySelector("img");
-  if (image.src !== data.photo) image.src = data.photo;
-
+  drawPhoto(root, data);
+  const frame = root.querySelector(".frame");
   drawStill(frame, "truth", data.truth, data);
   drawStill(frame, "start", data.steps[0], data);
   const group = root.querySelector('[role="radiogroup"]');

@@ -22,8 +22,8 @@ _component = st.components.v2.component(
       <div class="steps"><button type="button" class="play"></button>
         <div role="radiogroup" aria-label="Step of the refinement"></div></div>
       <p class="said" aria-live="polite"></p></div>""",
-    css=read_files("marks.css", "refinement.css"),
-    js=read_files("marks.js", "refinement.js"),
+    css=read_files("marks.css", "crop.css", "refinement.css"),
+    js=read_files("marks.js", "crop.js", "refinement.js"),
 )
 
 

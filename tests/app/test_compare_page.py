@@ -85,7 +85,9 @@ def test_a_sample_opens_with_its_best_object_and_everything_about_it(page) -> No
     assert app.selectbox(key="object").value == 0
     assert app.selectbox(key="object").options == ["1 of 2: dog", "2 of 2: cat"]
     figures = figures_of(app)
-    assert len(figures) == 5, "four histograms and the verdicts"
+    assert len(figures) == 4, "the histograms"
+    answers = ["obcn, expectation", "obcn, argmax", "regression", "truth"]
+    assert [box["line"]["label"] for box in component(app, "obcn_verdicts")["boxes"]] == answers
     assert [step["name"] for step in component(app, "obcn_refinement")["steps"]] == ["candidate", "stage 1", "stage 2"]
     assert [figure["layout"]["title"]["text"][3] for figure in figures[:4]] == ["x", "y", "w", "h"]
     page_html = html_of(app)
@@ -141,7 +143,7 @@ def test_an_object_that_only_regression_reports_shows_obcns_best_candidate(page)
     assert not app.exception
     assert app.selectbox(key="object").options == ["1 of 1: dog, only regression"]
     assert any("obcn does not report this dog" in note.value for note in app.info)
-    assert len(figures_of(app)) == 5
+    assert len(figures_of(app)) == 4
     assert panels_of(app)["obcn"]["boxes"] == []
 
 
@@ -149,7 +151,7 @@ def test_an_object_that_obcn_did_not_see_at_all(page) -> None:
     app = page({"regression": ([DOG], ["dog"], [0.9]), "obcn": ([], [], [])})
     assert not app.exception
     assert any("obcn saw no dog here" in note.value for note in app.info)
-    assert len(figures_of(app)) == 1, "where each one puts it"
+    assert [box["name"] for box in component(app, "obcn_verdicts")["boxes"]] == ["regression (IoU 0.95)", "truth"]
     assert "Report as HTML" in downloads_of(app)
 
 
@@ -158,7 +160,7 @@ def test_an_object_that_only_obcn_found(page) -> None:
     assert not app.exception
     assert app.selectbox(key="object").options == ["1 of 1: cat, only obcn"]
     assert "saw nothing here" in html_of(app)
-    assert len(figures_of(app)) == 5
+    assert len(figures_of(app)) == 4
 
 
 def test_a_photo_with_no_object_says_what_to_try(page) -> None:
@@ -211,7 +213,7 @@ def test_a_checkpoint_that_is_broken_is_named_and_the_others_stay(page, monkeypa
     app.run()
     assert not app.exception
     assert "not a card" in app.warning[0].value
-    assert len(figures_of(app)) == 5
+    assert len(figures_of(app)) == 4
 
 
 def test_without_checkpoints_the_page_says_which_commands_make_them(monkeypatch, tmp_path) -> None:
@@ -289,7 +291,7 @@ def test_one_model_alone(page, alone) -> None:
     app = page(FOUR, models=[alone])
     assert not app.exception
     assert list(panels_of(app)) == [alone]
-    assert len(figures_of(app)) == (5 if CODECS[alone] is BINS else 1)
+    assert len(figures_of(app)) == (4 if CODECS[alone] is BINS else 0)
 
 
 def test_no_model_at_all_is_asked_for(page) -> None:
@@ -391,7 +393,7 @@ def test_a_link_with_nonsense_in_it_opens_a_sane_page(page, address) -> None:
     if address == {"models": ""}:
         assert "Choose at least one model" in app.info[0].value
     else:
-        assert len(figures_of(app)) == 5
+        assert len(figures_of(app)) == 4
         assert photo_size(app) == (200, 150)
 
 

@@ -1,0 +1,51 @@
+"""Where every answer puts one object, on a crop; the legend hides and lights up."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import streamlit as st
+from PIL.Image import Image
+from torch import Tensor
+
+from analysis.palette import Palette
+from app.components import read_files
+from app.figures.belief import box_iou
+from app.figures.crops import crop_around
+
+_component = st.components.v2.component(
+    "obcn_verdicts",
+    html="""<div class="verdicts">
+      <div class="stage"><div class="frame">
+        <img draggable="false" alt="The part of the photo around this object"></div></div>
+      <div class="legend" role="group" aria-label="Boxes to show"></div></div>""",
+    css=read_files("marks.css", "crop.css", "verdicts.css"),
+    js=read_files("marks.js", "crop.js", "verdicts.js"),
+)
+
+
+def verdicts(photo: Image, boxes: Mapping[str, Tensor], palette: Palette, key: str) -> None:
+    """Draw the part of the photo around an object, and every answer's box.
+
+    Args:
+        photo: RGB, whole.
+        boxes: (4,) boxes in pixels by the name of their line; ``truth`` is measured against where it is there.
+        palette: the theme's, with a line for each.
+        key: the widget's.
+    """
+    (left, top, right, bottom), uri = crop_around(photo, list(boxes.values()))
+    truth = boxes.get("truth")
+    drawn = []
+    for name, box in boxes.items():
+        line, (x1, y1, x2, y2) = palette.lines[name], box.tolist()
+        fit = "" if truth is None or name == "truth" else f" (IoU {box_iou(box, truth):.2f})"
+        drawn.append(
+            {
+                "name": line.label + fit,
+                "told": f"{line.label}: centre ({(x1 + x2) / 2:.1f}, {(y1 + y2) / 2:.1f}) px, "
+                f"size {x2 - x1:.1f} by {y2 - y1:.1f} px",
+                "box": [x1 - left, y1 - top, x2 - left, y2 - top],
+                "line": asdict(line),
+            }
+        )
+    size = {"width": right - left, "height": bottom - top}
+    _component(key=key, data={"photo": uri, **size, "halo": palette.halo, "boxes": drawn})
