@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -127,5 +128,6 @@ def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetecti
     return select(scored, codec, DetectionThresholds(score=FLOOR, nms_iou=settings.nms_iou, per_image=300))
 
 
+@lru_cache(maxsize=64)
 def _count_stages(codec: OffsetCodec) -> int:
     return len(codec.explain(torch.zeros(1, codec.num_outputs)).stages)

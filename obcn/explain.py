@@ -4,6 +4,7 @@ Running the network (:func:`score_photo`) and deciding what it found (:func:`sel
 can move a threshold or change the decode rule without running the network again.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,10 +13,14 @@ from torch import Tensor
 from torchvision.models.detection.transform import resize_boxes
 from torchvision.transforms.v2.functional import to_dtype, to_image
 
+from obcn.errors import UserError
 from obcn.models.detector import Detector
 from obcn.models.roi_heads import DetectionThresholds, ScoredCandidates, select_detections
 from obcn.offsets import OffsetCodec, OffsetExplanation, decode_boxes
 from obcn.offsets.codecs import DecodeRule
+
+# No network input needs more pixels than this on the long side; a float copy of a 48-megapixel photo takes 0.6 GB.
+LONGEST_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,17 @@ def score_photo(detector: Detector, photo: Image) -> ScoredPhoto:
 
     Args:
         detector: in evaluation mode.
-        photo: RGB.
+        photo: RGB; one with a side longer than :data:`LONGEST_SIDE` is reduced by a whole number first.
+
+    Raises:
+        UserError: so long and thin that it would be less than a pixel wide at the size of the network's input.
     """
+    factor = math.ceil(max(photo.size) / LONGEST_SIDE)
+    shown = photo.reduce(factor) if factor > 1 else photo
+    if min(shown.size) * detector.transform.max_size <= max(shown.size):
+        raise UserError(f"a photo of {photo.width} by {photo.height} px is too thin to look at; crop it")
     device = next(detector.parameters()).device
-    images, _ = detector.transform([photo_tensor(photo).to(device)])
+    images, _ = detector.transform([photo_tensor(shown).to(device)])
     features = detector.backbone(images.tensors)
     proposals, _ = detector.rpn(images, features)
     (scored,) = detector.roi_heads.score(features, proposals, images.image_sizes)

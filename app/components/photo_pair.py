@@ -5,8 +5,6 @@ miss it, nothing would be reachable by keyboard, and the photos could not light 
 components v2 put plain HTML into the page itself: no iframe, no build step, and the theme's own CSS variables.
 """
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -15,6 +13,7 @@ import streamlit as st
 
 from analysis.palette import Palette
 from app.components import read_files
+from app.figures.crops import photo_uri
 from app.lines import CHOSEN
 from app.photos import Photo
 
@@ -109,8 +108,4 @@ def photo_pair(
 
 @lru_cache(maxsize=32)
 def _data_uri(photo: Photo) -> str:
-    small = photo.image.copy()
-    small.thumbnail((_LONG_SIDE, _LONG_SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return photo_uri(photo.image, (0, 0, *photo.image.size), _LONG_SIDE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 import torch
-from PIL.Image import Image
+from PIL.Image import Image, Resampling
 from torch import Tensor
 
 from analysis.palette import FONT, LIGHT, Line, Palette
@@ -108,7 +108,7 @@ def boxes_on_photo(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = L
 def crop_around(photo: Image, boxes: Sequence[Tensor]) -> tuple[tuple[int, int, int, int], str]:
     """A window (left, top, right, bottom) in pixels around (4,) boxes with some air, and its picture as a data URI."""
     window = _frame(photo, boxes)
-    return window, _data_uri(photo.crop(window))
+    return window, photo_uri(photo, window)
 
 
 def _on_photo(
@@ -138,7 +138,7 @@ def _on_photo(
             "yaxis": {**hidden, "range": [bottom, top], "scaleanchor": "x", "constraintoward": "bottom"},
             "images": [
                 {
-                    "source": _data_uri(photo.crop(window)),
+                    "source": photo_uri(photo, window),
                     "x": left,
                     "y": top,
                     "sizex": right - left,
@@ -192,9 +192,22 @@ def _frame(photo: Image, boxes: Sequence[Tensor]) -> tuple[int, int, int, int]:
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def _data_uri(crop: Image) -> str:
-    crop = crop.copy()
-    crop.thumbnail((_LONG_SIDE, _LONG_SIDE))
+def photo_uri(photo: Image, window: tuple[int, int, int, int], long_side: int = _LONG_SIDE) -> str:
+    """Part of a photo as a JPEG in a data URI.
+
+    Args:
+        photo: RGB.
+        window: (left, top, right, bottom) in its pixels.
+        long_side: pixels of the picture at most.
+    """
+    width, height = window[2] - window[0], window[3] - window[1]
+    scale = min(1, long_side / max(width, height))
+    if scale == 1:
+        crop = photo.crop(window)
+    else:
+        # Not crop() and thumbnail(): of a 48-megapixel photo they would copy all pixels first.
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        crop = photo.resize(size, Resampling.BICUBIC, window, reducing_gap=2)
     buffer = io.BytesIO()
     crop.save(buffer, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

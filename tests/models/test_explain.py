@@ -5,7 +5,9 @@ import torch
 from PIL import Image
 from torchvision.ops import clip_boxes_to_image
 
+from obcn import explain
 from obcn.config import BinOffsets, DfineOffsets, DflOffsets, DistanceBinOffsets, RegressionOffsets
+from obcn.errors import UserError
 from obcn.explain import photo_tensor, score_photo, select
 from obcn.models.roi_heads import DetectionThresholds
 from obcn.offsets import decode_boxes
@@ -69,6 +71,28 @@ def test_another_rule_and_fewer_stages_need_no_second_pass():
             (expected,) = detector([photo_tensor(photo)])
         found = select(scored, codec, detector.thresholds)
         torch.testing.assert_close(found.boxes, expected["boxes"], rtol=1e-4, atol=1e-2)
+
+
+def test_a_huge_photo_is_reduced_and_its_boxes_stay_in_its_own_pixels(monkeypatch):
+    detector = build(compact_config()).eval()
+    small = _photo()
+    large = small.resize((600, 450), Image.Resampling.NEAREST)  # reducing by 3 gives the small one back
+    monkeypatch.setattr(explain, "LONGEST_SIDE", 200)
+    at_once, reduced = score_photo(detector, small), score_photo(detector, large)
+    assert (reduced.width, reduced.height) == (600, 450)
+    torch.testing.assert_close(reduced.candidates.boxes, 3 * at_once.candidates.boxes)
+    torch.testing.assert_close(reduced.candidates.probabilities, at_once.candidates.probabilities)
+
+
+@pytest.mark.parametrize("size", [(10_000, 10), (2, 3000)])
+def test_a_photo_too_thin_for_the_network_is_refused(size):
+    with pytest.raises(UserError, match="too thin"):
+        score_photo(build(compact_config()).eval(), Image.new("RGB", size))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 300)])
+def test_odd_photos_are_looked_at(size):
+    assert score_photo(build(compact_config()).eval(), Image.new("RGB", size)).width == size[0]
 
 
 def test_a_threshold_that_nothing_passes():
