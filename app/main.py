@@ -21,8 +21,10 @@ page = st.navigation(
     [
         st.Page("views/compare.py", title="Compare", icon=":material/compare:", default=True),
         st.Page("views/explore.py", title="Explore", icon=":material/photo_library:"),
+        st.Page("views/errors.py", title="Errors", icon=":material/bar_chart:"),
         st.Page("views/loss_lab.py", title="Loss lab", icon=":material/show_chart:"),
         st.Page("views/results.py", title="Results", icon=":material/table_chart:"),
+        st.Page("views/models.py", title="Models", icon=":material/deployed_code:"),
     ],
     position="top",
 )

@@ -5,7 +5,6 @@ from textwrap import wrap
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.drawing import faded, stroke
 from analysis.palette import FONT, LIGHT, Line, Palette
 
 MINUS = "\N{MINUS SIGN}"
@@ -54,44 +53,6 @@ def gains_figure(rows: pd.DataFrame, palette: Palette = LIGHT) -> go.Figure:
     return figure
 
 
-def difference_figure(table: pd.DataFrame, palette: Palette = LIGHT) -> go.Figure:
-    """How much AP the other models gain over the first at each IoU threshold, with the bootstrap's bands.
-
-    Args:
-        table: ``ap_by_iou.csv`` as :mod:`analysis.ap_by_iou` writes it.
-        palette: the theme's.
-    """
-    figure = go.Figure()
-    for name, line in list(curve_lines(table, palette).items())[1:]:
-        part = table[table.model == name]
-        if {"difference_low", "difference_high"} <= set(part) and part.difference_low.notna().all():
-            figure.add_scatter(
-                x=[*part.iou, *part.iou[::-1]],
-                y=[*part.difference_high, *part.difference_low[::-1]],
-                fill="toself",
-                fillcolor=faded(line.colour, 0.15),
-                line={"width": 0},
-                mode="lines",
-                hoverinfo="skip",
-                showlegend=False,
-            )
-        figure.add_scatter(
-            x=part.iou,
-            y=part.difference,
-            name=name,
-            mode="lines+markers",
-            line=stroke(line),
-            marker={"symbol": line.symbol, "size": 8, "color": line.colour},
-            hovertemplate=f"<b>{name}</b><br>IoU %{{x:.2f}}<br>%{{y:+.1f}} points of AP<extra></extra>",
-        )
-    first = table.model.iloc[0]
-    fitted(figure, palette)
-    figure.update_layout(showlegend=False)
-    figure.update_xaxes(title_text="IoU threshold", dtick=0.1)
-    figure.update_yaxes(title_text=f"AP less that of {first}, points", zeroline=True, zerolinecolor=palette.muted)
-    return figure
-
-
 def curve_lines(table: pd.DataFrame, palette: Palette) -> dict[str, Line]:
     """A line for each model of a table of curves: the first is the baseline."""
     roles = ("regression", "expectation", "stage", "argmax", "candidate", "truth")
@@ -103,7 +64,6 @@ def fitted(figure: go.Figure, palette: Palette = LIGHT, height: int = HEIGHT) ->
     figure.update_layout(
         width=None,
         title=None,
-        annotations=[],
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": FONT, "size": 12, "color": palette.ink},
@@ -111,6 +71,7 @@ def fitted(figure: go.Figure, palette: Palette = LIGHT, height: int = HEIGHT) ->
         height=height,
         hoverlabel={"font": {"family": FONT}},
     )
+    figure.layout.annotations = ()  # titles of panels; the page's own say it
     figure.update_xaxes(gridcolor=palette.grid, automargin=True)
     figure.update_yaxes(gridcolor=palette.grid, automargin=True)
     for axis in figure.select_yaxes():

@@ -17,7 +17,7 @@ from analysis.study_figures import study_figure
 from analysis.study_results import StudyResults
 from app import detectors, results
 from app.exports import export_figures, export_table
-from app.figures.results import curve_lines, difference_figure, fitted, gains_figure
+from app.figures.results import curve_lines, fitted, gains_figure
 from app.markup import plain
 from app.results import comparison_table, evaluation_rows, read_folder, study_rows
 from app.tables import html_table
@@ -71,13 +71,14 @@ def _show_evaluations(
         figures["Gain in AP over regression"] = gains_figure(rows, palette)
     if curves is not None:
         lines = curve_lines(curves, palette)
-        # One panel a figure: two side by side would be too narrow on a telephone.
-        alone = curves.assign(difference=float("nan"))
-        figures["AP by IoU threshold"] = fitted(ap_figure(alone, lines, palette), palette)
-        figures["Gain in AP by IoU threshold"] = difference_figure(curves, palette)
+        # Two panels side by side would be too narrow on a telephone.
+        figures["AP by IoU threshold"] = fitted(ap_figure(curves, lines, palette, ["ap"]), palette)
+        if curves.difference.notna().any() and len(lines) > 1:
+            difference = fitted(ap_figure(curves, lines, palette, ["difference"]), palette)
+            figures[f"Gain over {next(iter(lines))} by IoU threshold"] = difference
     if figures:
         st.caption(
-            "Left to right: do both gain alike; how AP falls as boxes must fit better (thin: had every box near an "
+            "In this order: do both gain alike; how AP falls as boxes must fit better (thin: had every box near an "
             "object been right); and where the gain lies. Bands hold 95% of data sets drawn anew from the photos."
         )
         for (title, figure), column in zip(figures.items(), st.columns(len(figures)), strict=True):

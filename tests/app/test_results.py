@@ -5,11 +5,12 @@ import json
 import pandas as pd
 import pytest
 
+from analysis.ap_by_iou import ap_figure
 from analysis.palette import DARK
 from analysis.paper import load_paper
 from analysis.study_figures import study_figure
 from analysis.study_results import write_results
-from app.figures.results import difference_figure, fitted, gains_figure
+from app.figures.results import curve_lines, fitted, gains_figure
 from app.results import comparison_table, evaluation_rows, read_folder, study_rows
 from app.tables import html_table
 from obcn.checkpoints import Evaluation
@@ -122,13 +123,9 @@ def test_bars_show_both_gains_of_the_rows_that_have_both() -> None:
     assert figure.data[0].marker.pattern.shape != figure.data[1].marker.pattern.shape, "told apart without colour"
 
 
-def test_the_difference_is_drawn_for_all_but_the_first_model() -> None:
-    lines = [trace for trace in difference_figure(CURVES).data if trace.mode == "lines+markers"]
-    assert [line.name for line in lines] == ["two"]
-    assert list(lines[0].y) == [1, 3]
-
-
 def test_a_figure_of_analysis_takes_the_pages_paper_and_width() -> None:
+    figure = fitted(ap_figure(CURVES, curve_lines(CURVES, DARK), DARK), DARK)
+    assert [note.text for note in figure.layout.annotations] == []
     figure = fitted(study_figure(results(), DARK), DARK)
     assert figure.layout.width is None
     assert figure.layout.title.text is None

@@ -1,0 +1,123 @@
+"""A model's card in words, and which uploaded files make a model."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from app.detectors import ModelFile
+from obcn.checkpoints import Card, Training
+from obcn.config import (
+    BinOffsets,
+    DetectorConfig,
+    DfineOffsets,
+    DflOffsets,
+    DistanceBinOffsets,
+    RegressionOffsets,
+)
+from obcn.errors import UserError
+from obcn.offsets import BinCodec
+
+FIGURES = ("AP", "AP50", "AP75", "AP90")
+
+_LOSSES = {"l2": "L2", "giou": "GIoU"}
+_PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".tar")
+
+
+def head_in_words(config: DetectorConfig) -> str:
+    """How the model says where a box goes."""
+    head = config.box_head
+    offsets = head.offsets
+    match offsets:
+        case RegressionOffsets():
+            loss = _LOSSES.get(offsets.loss, f"Smooth L1 with \N{GREEK SMALL LETTER BETA} = {offsets.beta:.3g}")
+            said = f"Regression: one number per coordinate, trained by {loss}"
+        case BinOffsets():
+            codec = offsets.build()
+            assert isinstance(codec, BinCodec)
+            ranges = ", ".join(f"±{half_range:.3g}" for half_range in codec.ranges)
+            stages = "one stage" if codec.num_stages == 1 else f"{codec.num_stages} stages"
+            said = f"Offset bins: {stages} of {codec.num_bins} bins and two tails per coordinate, over {ranges}"
+        case DflOffsets():
+            said = f"Distribution focal loss: {offsets.num_points} even points over ±{offsets.half_range:.3g}"
+        case DfineOffsets():
+            said = f"D-FINE's points: {offsets.num_points}, dense around 0, out to ±{2 * offsets.half_range:.3g}"
+        case DistanceBinOffsets():
+            said = f"Distance-aware bins: {offsets.num_bins} bins and two tails over ±{offsets.half_range:.3g}"
+    if not isinstance(offsets, RegressionOffsets):
+        said += f"; read by {offsets.decode}"
+    if not offsets.class_agnostic:
+        said += "; a box for each class"
+    if len(head.foreground_iou) > 1:
+        said += f"; a cascade of {len(head.foreground_iou)}"
+    return said
+
+
+def training_in_words(training: Training) -> str:
+    """How the weights came about, in one line."""
+    minutes = f", {training.minutes:.0f} minutes" if training.minutes is not None else ""
+    frozen = ", trunk frozen" if training.frozen_trunk else ""
+    return (
+        f"{training.epochs:g} epochs on {training.train_images} photos of {training.data}, seed {training.seed}"
+        f"{frozen}, on {training.device}{minutes}; {training.date[:10]}, commit {training.commit}"
+    )
+
+
+def facts_in_words(model: ModelFile) -> list[tuple[str, str]]:
+    """What a card says beside its figures: names and values, none of them empty."""
+    card = model.card
+    rows = [
+        ("classes", ", ".join(card.classes)),
+        ("trunk", card.config.trunk.name),
+        ("trained", training_in_words(card.training)),
+    ]
+    start = card.training.start
+    if start is not None:
+        rows.append(("started from", training_in_words(start)))
+    elif card.training.started_from:
+        rows.append(("started from", card.training.started_from))
+    rows.append(("size on disk", f"{model.path.stat().st_size / 1e6:.1f} MB"))
+    return rows
+
+
+def figures_of(card: Card) -> list[tuple[str, str]]:
+    """The card's headline figures in percent, each with its name."""
+    metrics = card.evaluation.metrics if card.evaluation else {}
+    return [(f"{metrics[figure]:.1f}", figure) for figure in FIGURES if figure in metrics]
+
+
+def checkpoint_pair(names: Sequence[str]) -> tuple[int, int]:
+    """Which of the uploaded files are the weights and the card.
+
+    Args:
+        names: file names, in the order of the upload.
+
+    Returns:
+        Their places.
+
+    Raises:
+        UserError: these files make no model; the words say what to do.
+    """
+    by_kind = {kind: [n for n, name in enumerate(names) if _suffix(name) == kind] for kind in (".safetensors", ".json")}
+    weights, cards = by_kind[".safetensors"], by_kind[".json"]
+    for name in names:
+        if _suffix(name) in _PICKLES:
+            raise UserError(
+                f"{name} looks like a pickle, and loading a pickle runs whatever code is in it. Bring the .safetensors "
+                "file and the .json card beside it, both written by obcn train"
+            )
+        if _suffix(name) not in by_kind:
+            raise UserError(f"{name} is neither weights nor a card: bring a .safetensors file and its .json card")
+    if len(weights) > 1 or len(cards) > 1:
+        raise UserError("bring one model at a time: one .safetensors file and its .json card")
+    if not cards:
+        name = PurePath(names[weights[0]])
+        raise UserError(
+            f"{name} comes without its card: add {name.stem}.json, which obcn train wrote beside it, to the same upload"
+        )
+    if not weights:
+        name = PurePath(names[cards[0]])
+        raise UserError(f"{name} comes without its weights: add {name.stem}.safetensors to the same upload")
+    return weights[0], cards[0]
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower()
