@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -15,17 +15,18 @@ from analysis.pictures import browser_found, draw_pictures
 from obcn.errors import UserError
 
 Picture = Literal["png", "svg"]
+Thing = TypeVar("Thing", go.Figure, pd.DataFrame)
 
 # What a figure that fills its column on the page is drawn as; pixels.
 WIDTH, HEIGHT = 1000, 450
 _TITLE_ROOM = 60
 
 
-def export_figures(figures: Mapping[str, go.Figure], key: str) -> None:
+def export_figures(figures: Mapping[str, go.Figure | Callable[[], go.Figure]], key: str) -> None:
     """Draw a button whose popover offers each figure as PNG, SVG and HTML.
 
     Args:
-        figures: by title, which also names the file.
+        figures: by title, which also names the file; each any, or what makes it once it is asked for.
         key: unique on the page.
     """
     # A figure's ink is the theme's, so its paper must be too: light text on white could not be read.
@@ -41,8 +42,8 @@ def export_figures(figures: Mapping[str, go.Figure], key: str) -> None:
             st.markdown(title)
             with st.container(horizontal=True):
                 for kind, mime in (("png", "image/png"), ("svg", "image/svg+xml")) if drawable else ():
-                    _button(title, kind, mime, partial(picture, figure, title, paper, kind), key)
-                _button(title, "html", "text/html", partial(page, figure, title, paper), key)
+                    _button(title, kind, mime, partial(_picture_of, figure, title, paper, kind), key)
+                _button(title, "html", "text/html", partial(_page_of, figure, title, paper), key)
 
 
 def export_table(table: pd.DataFrame | Callable[[], pd.DataFrame], name: str) -> None:
@@ -105,8 +106,16 @@ def file_stem(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _made(table: pd.DataFrame | Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    return table() if callable(table) else table
+def _picture_of(figure: go.Figure | Callable[[], go.Figure], title: str, paper: str, kind: Picture) -> bytes:
+    return picture(_made(figure), title, paper, kind)
+
+
+def _page_of(figure: go.Figure | Callable[[], go.Figure], title: str, paper: str) -> str:
+    return page(_made(figure), title, paper)
+
+
+def _made(thing: Thing | Callable[[], Thing]) -> Thing:
+    return thing() if callable(thing) else thing
 
 
 def _button(title: str, kind: str, mime: str, make: Callable[[], bytes | str], key: str) -> None:

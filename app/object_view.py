@@ -1,6 +1,8 @@
 """Everything about the chosen object: scores, what a head believes about it, where each answer puts it, and why."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import plotly.graph_objects as go
@@ -27,6 +29,7 @@ HISTOGRAMS_SAY = (
     "One tall bar: the head is sure. A wide hill: it is not, and its mean and peak part. Outlined ends: further out "
     "than the bins reach. A lower row enlarges the shaded window of the one above."
 )
+REFINEMENT, VERDICTS = "From candidate to box", "Where each one puts it"
 REFINEMENT_SAY = "How it got there: stage 1 moves the candidate, later stages correct it by a hair."
 VERDICTS_SAY = "Who is closest: compare where each answer puts the four sides of this object."
 
@@ -72,13 +75,13 @@ class ObjectView:
         assert self.belief is not None
         return {COORDINATE_NAMES[name]: coordinate_histograms(self.belief, name, self.palette) for name in COORDINATES}
 
-    def crops(self) -> dict[str, go.Figure]:
-        """From candidate to box, where there is a belief, and where each answer puts it."""
-        image = self.seen.photo.image
-        drawn = {"Where each one puts it": verdicts_figure(image, self.answers, self.palette)}
-        if self.belief is None:
-            return drawn
-        return {"From candidate to box": refinement_figure(image, self.belief, self.palette), **drawn}
+    def crops(self) -> dict[str, Callable[[], go.Figure]]:
+        """What draws the way from candidate to box, where there is a belief, and where each answer puts it."""
+        image, belief = self.seen.photo.image, self.belief
+        verdicts = partial(verdicts_figure, image, self.answers, self.palette)
+        if belief is None:
+            return {VERDICTS: verdicts}
+        return {REFINEMENT: partial(refinement_figure, image, belief, self.palette), VERDICTS: verdicts}
 
     def key(self) -> str:
         """HTML of the key to the lines."""
@@ -93,8 +96,8 @@ class ObjectView:
         sections = []
         if self.belief is not None:
             sections.append(Section(self.title, HISTOGRAMS_SAY, self.histograms(), self.key()))
-        said = {"From candidate to box": REFINEMENT_SAY, "Where each one puts it": VERDICTS_SAY}
-        return sections + [Section(title, said[title], {"": figure}) for title, figure in self.crops().items()]
+        said = {REFINEMENT: REFINEMENT_SAY, VERDICTS: VERDICTS_SAY}
+        return sections + [Section(title, said[title], {"": draw()}) for title, draw in self.crops().items()]
 
 
 def view_of(seen: Comparison, item: FoundObject, model: str | None, palette: Palette) -> ObjectView:
@@ -150,7 +153,7 @@ def draw_object(view: ObjectView) -> None:
         said += " ± is the standard deviation of stage 1's distribution: how unsure the head is."
     st.caption(said)
     st.html(view.table())
-    export_table(numbers(view.boxes, view.palette, view.belief), f"Boxes of this {item.name}")
+    export_table(partial(numbers, view.boxes, view.palette, view.belief), f"Boxes of this {item.name}")
 
 
 def _draw_histograms(view: ObjectView) -> None:
@@ -168,11 +171,11 @@ def _draw_crops(view: ObjectView) -> None:
     left, right = st.columns(2)
     if view.belief is not None:
         with left:
-            st.subheader("From candidate to box", anchor=False)
+            st.subheader(REFINEMENT, anchor=False)
             st.caption(REFINEMENT_SAY)
             refinement(image, view.belief, view.palette, "refinement")
     with right if view.belief is not None else left:
-        st.subheader("Where each one puts it", anchor=False)
+        st.subheader(VERDICTS, anchor=False)
         st.caption(VERDICTS_SAY)
         verdicts(image, view.answers, view.palette, "verdicts")
     export_figures(view.crops(), "export-crops")

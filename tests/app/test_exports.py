@@ -102,3 +102,17 @@ def test_a_table_comes_back_from_both_files(made, monkeypatch) -> None:
 def test_a_browser_that_is_not_there_is_not_found(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "chrome"))
     assert not browser_found()
+
+
+def test_a_figure_may_be_made_only_when_it_is_asked_for(made, monkeypatch) -> None:
+    calls = []
+
+    def make() -> go.Figure:
+        calls.append(1)
+        return figure()
+
+    monkeypatch.setattr(exports, "browser_found", lambda: False)
+    exports.export_figures({"Loss": make}, "figures")
+    assert not calls
+    assert "Plotly.newPlot(" in made["loss.html"]()
+    assert len(calls) == 1
