@@ -1,0 +1,134 @@
+"""The Errors page without a browser, on record files made by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import explore_controls
+from obcn.record_schema import each
+from tests.analysis.synthetic import write_matched, write_scene
+from tests.analysis.test_calibration import stage_columns
+
+PAGE = str(Path(__file__).parents[2] / "app" / "views" / "errors.py")
+ROWS = 40
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """No record file of this checkout is found."""
+    monkeypatch.chdir(tmp_path)
+
+
+def write(path: str, model: str, num_stages: int = 0) -> str:
+    """Forty cats with random errors, in eight photos."""
+    rng = np.random.default_rng(num_stages)
+    errors = {name: rng.normal(size=ROWS) for prefix in ("error", "error_px") for name in each(prefix)}
+    if num_stages:
+        errors |= stage_columns(rng.random(ROWS), rng.random(ROWS) < 0.5, rng.random(ROWS), errors["error_x"])
+    truths = dict(zip(each("truth", ("x1", "y1", "x2", "y2")), np.full((4, ROWS), [[0], [0], [50], [50]]), strict=True))
+    boxes = {f"box_{name[6:]}": values.astype(float) for name, values in truths.items()}
+    photos = np.arange(ROWS) // 5
+    write_matched(
+        Path(path),
+        ROWS,
+        num_stages,
+        model,
+        **errors,
+        **{name: values.astype(float) for name, values in truths.items()},
+        **boxes,
+        image_id=photos,
+        file_name=np.char.add(photos.astype(str), ".png"),
+        image_width=np.full(ROWS, 60),
+        image_height=np.full(ROWS, 60),
+        category_id=np.ones(ROWS, dtype=int),
+        truth_id=np.arange(ROWS) + 1,
+        truth_crowd=np.zeros(ROWS, dtype=bool),
+        truth_difficult=np.zeros(ROWS, dtype=bool),
+        iou=rng.uniform(0.5, 1, ROWS),
+        score=rng.random(ROWS),
+    )
+    return path
+
+
+def opened(*files: str, **address: str) -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=120)
+    if files:
+        app.query_params["files"] = list(files)
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def sections(app: AppTest) -> list[str]:
+    return [heading.value for heading in app.subheader]
+
+
+def test_every_section_is_drawn_of_two_heads() -> None:
+    app = opened(write("a.parquet", "regression"), write("b.parquet", "bins", 1))
+    assert sections(app) == ["How far off", "By size", "By class", "Does the head know?", "AP by IoU"]
+    assert len(app.get("plotly_chart")) == 4 + 4 + 4 + 4 + 2
+    assert not app.error
+    assert not app.warning
+
+
+def test_regression_alone_has_no_beliefs_to_check() -> None:
+    app = opened(write("a.parquet", "regression"))
+    assert "Does the head know?" not in sections(app)
+    assert len(app.get("plotly_chart")) == 4 + 4 + 4 + 1
+
+
+def test_a_chosen_bar_offers_its_objects_of_every_head(monkeypatch) -> None:
+    went = []
+    monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: went.append((page, dict(query_params))))
+    app = opened(write("a.parquet", "regression"), write("b.parquet", "bins", 1))
+    box = app.selectbox(key="pick-histogram")
+    box.select_index(5).run()
+    buttons = [button for button in app.button if button.label.startswith("Show")]
+    assert [button.key for button in buttons] == ["show-histogram-regression", "show-histogram-bins"]
+    open_button = next(button for button in buttons if not button.disabled)
+    open_button.click().run()
+    ((page, link),) = went
+    assert page == explore_controls.PAGE_OF_EXPLORE
+    assert link["records"] == ["a.parquet", "b.parquet"]
+    assert link["measure"] == "error in x, pixels"
+
+
+def test_a_class_offers_its_objects_once() -> None:
+    app = opened(write("a.parquet", "regression"), write("b.parquet", "bins", 1))
+    app.selectbox(key="pick-class").select_index(0).run()
+    labels = [button.label for button in app.button if button.label.startswith("Show")]
+    assert labels == ["Show these 40 objects in Explore"]
+
+
+def test_without_a_record_file_the_commands_are_shown() -> None:
+    app = opened()
+    assert "no errors to show yet" in app.info[0].value
+    assert "--records" in app.code[0].value
+
+
+def test_files_without_errors_are_named_and_the_others_drawn() -> None:
+    write_scene(Path("missed.parquet"), [{"photo": 1, "truth": (0, 0, 9, 9), "id": 1}], 1, "blind")
+    Path("broken.parquet").write_bytes(b"no parquet")
+    app = opened("missed.parquet", "broken.parquet", write("a.parquet", "regression"))
+    assert "no detection matched" in app.warning[0].value
+    assert "broken" in app.sidebar.warning[0].value
+    assert "How far off" in sections(app)
+
+
+def test_records_of_other_photos_stand_side_by_side() -> None:
+    """Errors compare whatever is given; only Explore needs the same objects."""
+    write("a.parquet", "regression")
+    rows = [{"photo": 99, "truth": (0, 0, 40, 40), "id": 7, "box": (0, 0, 40, 30), "score": 0.9}]
+    rows[0]["columns"] = {name: 0.5 for prefix in ("error", "error_px") for name in each(prefix)}
+    write_scene(Path("other.parquet"), rows, 1, "other")
+    app = opened("a.parquet", "other.parquet")
+    app.selectbox(key="pick-histogram").select_index(3).run()
+    assert not app.error
+    assert {button.key for button in app.button if button.label.startswith("Show")} == {
+        "show-histogram-regression",
+        "show-histogram-other",
+    }
