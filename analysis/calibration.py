@@ -82,7 +82,8 @@ def calibration_summary(models: Sequence[MatchedRows], bins: pd.DataFrame, sprea
     - ``correlation``, ``rank_correlation``: of predicted spread and size of the error (Pearson, Spearman);
     - ``rank_correlation_px``: the same for the final error in pixels, where large objects alone make some of it;
     - ``nll``: mean -log probability of the true bin, nats; ``entropy``: mean entropy, nats (they agree if honest);
-    - ``in_tail``: share of rows whose truth lies in a tail bin of the stage, out of its range.
+    - ``in_tail``: share of rows whose truth lies in an outermost bin of the stage: for bins, out of its range; for
+      heads with support points, nearer to an end point than to any other.
     """
     rows = []
     for model, stage, coordinate in _distributions(models):

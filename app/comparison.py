@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-import torch
 from torch import Tensor
 
 from app import scoring
@@ -16,7 +14,6 @@ from app.why import Answer, why_they_differ
 from obcn.checkpoints import Card
 from obcn.explain import PhotoDetections, ScoredPhoto, select
 from obcn.models.roi_heads import DetectionThresholds
-from obcn.offsets import OffsetCodec
 from obcn.offsets.codecs import DecodeRule
 
 
@@ -115,19 +112,15 @@ def compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) -
 
 def num_stages(card: Card) -> int:
     """How many stages of distributions a model has; 0 for regression."""
-    return _count_stages(card.config.box_head.offsets.build())
+    return card.config.box_head.offsets.build().num_stages
 
 
 def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetections:
     """Every detection down to the floor: what lies below the score threshold explains what the others see."""
     codec = card.config.box_head.offsets.build()
-    if stages := _count_stages(codec):
-        codec = codec.decoding(settings.rule, min(settings.stages, stages))
+    if codec.num_stages:
+        codec = codec.decoding(settings.rule, min(settings.stages, codec.num_stages))
         outputs = scored.candidates.offset_outputs / settings.temperature
         scored = replace(scored, candidates=replace(scored.candidates, offset_outputs=outputs))
     return select(scored, codec, DetectionThresholds(score=FLOOR, nms_iou=settings.nms_iou, per_image=300))
 
-
-@lru_cache(maxsize=64)
-def _count_stages(codec: OffsetCodec) -> int:
-    return len(codec.explain(torch.zeros(1, codec.num_outputs)).stages)

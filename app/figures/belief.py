@@ -10,7 +10,7 @@ from torchvision.ops import box_iou as pairwise_iou
 from torchvision.ops import clip_boxes_to_image
 
 from obcn.explain import PhotoDetections
-from obcn.offsets import OFFSET_WEIGHTS, BinCodec, StageExplanation, decode_boxes, encode_boxes
+from obcn.offsets import OFFSET_WEIGHTS, StageExplanation, decode_boxes, encode_boxes
 from obcn.offsets.codecs import DecodeRule
 
 Coordinate = Literal["x", "y", "w", "h"]
@@ -113,7 +113,7 @@ def belief_of(found: PhotoDetections, row: int, rivals: Mapping[str, Tensor] | N
     return Belief(
         candidate=candidate,
         stages=stages,
-        used_stages=(codec.used_stages if isinstance(codec, BinCodec) else None) or len(stages),
+        used_stages=found.explanation.used_stages,
         rule=codec.rule,
         final=found.boxes[row],
         after_stages=tuple(_box(found, row, offsets[one]) for offsets in found.explanation.partial),
