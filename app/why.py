@@ -126,7 +126,7 @@ def _two_peaks(probabilities: list[float]) -> tuple[int, int] | None:
     first, second = hills
     between = probabilities[min(hills) + 1 : max(hills)]
     low = probabilities[second]
-    counts = low >= 0.08 and low >= 0.4 * probabilities[first]
+    counts = low >= 0.15 and low >= 0.4 * probabilities[first]
     return (first, second) if counts and between and min(between) < 0.6 * low else None
 
 

@@ -114,20 +114,21 @@ def _show_object(seen: Comparison, chosen: int, palette: Palette, known: list[st
     item = seen.objects[chosen]
     st.session_state["object"] = chosen
     pick, numbers = st.columns([1, 3], vertical_alignment="bottom")
-    with pick:
-        st.selectbox(
-            "Object",
-            range(len(seen.objects)),
-            format_func=lambda index: _in_list(seen, index),
-            key="object",
-            on_change=_choose_from_list,
-            help="Click a box in any photo, or choose from this list.",
-        )
-        believer = _choose_believer(seen)
+    pick.selectbox(
+        "Object",
+        range(len(seen.objects)),
+        format_func=lambda index: _in_list(seen, index),
+        key="object",
+        on_change=_choose_from_list,
+        help="Click a box in any photo, or choose from this list.",
+    )
+    st.markdown(f"**Why do they differ?** {plain(seen.why(item))}")
+    downloads = st.container(horizontal=True)
+    believer = _choose_believer(seen)
+    with downloads:
+        _offer_downloads(seen, item, believer, known)
     view = view_of(seen, item, believer, palette)
     numbers.html(headline(view))
-    st.markdown(f"**Why do they differ?** {plain(seen.why(item))}")
-    _offer_downloads(seen, item, believer, known)
     draw_object(view)
 
 
@@ -160,13 +161,12 @@ def _offer_downloads(seen: Comparison, item: FoundObject, believer: str | None, 
         return detections_table(seen).to_csv(index=False)
 
     stem = Path(seen.photo.name).stem
-    with st.container(horizontal=True):
-        for label, name, kind, make in (
-            ("Report as HTML", f"{stem}-{item.name}.html", "text/html", report),
-            ("Detections as JSON", f"{stem}-detections.json", "application/json", rows),
-            ("Detections as CSV", f"{stem}-detections.csv", "text/csv", lines),
-        ):
-            st.download_button(label, make, name, kind, icon=":material/download:", on_click="ignore")
+    for label, name, kind, make in (
+        ("Report as HTML", f"{stem}-{item.name}.html", "text/html", report),
+        ("Detections as JSON", f"{stem}-detections.json", "application/json", rows),
+        ("Detections as CSV", f"{stem}-detections.csv", "text/csv", lines),
+    ):
+        st.download_button(label, make, name, kind, icon=":material/download:", on_click="ignore")
 
 
 def _explain_nothing(seen: Comparison) -> None:

@@ -160,3 +160,77 @@ def test_all_downloads_arrive(browser, address) -> None:
         text = Path(waiting.value.path()).read_text(encoding="utf-8")
         assert needle in text
     page.close()
+
+
+def test_photos_are_zoomed_together_by_button_wheel_and_keyboard_and_dragged(browser, address) -> None:
+    page = open_page(browser, address)
+    frames = page.locator(".frame").filter(has=page.locator("button[data-object]"))
+    widths = lambda: [round(frame.bounding_box()["width"]) for frame in frames.all()]  # noqa: E731
+    whole = widths()
+    page.locator('[data-zoom="in"]').first.click()
+    assert widths() == [pytest.approx(1.5 * width, abs=2) for width in whole]
+    stage = page.locator(".stage").nth(1).bounding_box()
+    middle = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -300)
+    assert min(widths()) > 1.6 * max(whole), "once enlarged, the wheel zooms"
+    before = [frame.bounding_box()["x"] for frame in frames.all()]
+    chosen = page.locator('button[aria-pressed="true"]').first.get_attribute("data-object")
+    page.mouse.down()
+    page.mouse.move(middle[0] - 60, middle[1], steps=5)
+    page.mouse.up()
+    moved = [frame.bounding_box()["x"] for frame in frames.all()]
+    assert [now - then for now, then in zip(moved, before, strict=True)] == [pytest.approx(-60, abs=2)] * 2
+    assert page.locator('button[aria-pressed="true"]').first.get_attribute("data-object") == chosen, "no click"
+    boxes(page, "obcn").first.focus()
+    page.keyboard.press("ArrowLeft")
+    assert frames.first.bounding_box()["x"] > moved[0]
+    page.keyboard.press("0")
+    assert widths() == whole
+    page.mouse.wheel(0, 300)
+    assert widths() == whole, "the page keeps the wheel"
+    page.close()
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_refinement_plays_to_the_end_and_does_not_glide_for_those_who_ask(browser, address, motion) -> None:
+    page = open_page(browser, address)
+    page.emulate_media(reduced_motion=motion)
+    play = page.locator(".refinement .play")
+    expect(play).to_be_visible(timeout=SLOW)
+    settled(page)
+    moving = page.locator(".refinement .moving")
+    end = moving.get_attribute("style")
+    glides = moving.evaluate("box => getComputedStyle(box).transitionProperty") != "none"
+    assert glides == (motion == "no-preference")
+    play.click()
+    expect(page.get_by_role("radio", name="candidate", exact=True)).to_have_attribute("aria-checked", "true")
+    assert moving.get_attribute("style") != end
+    expect(page.get_by_role("radio", name="stage 2", exact=True)).to_have_attribute(
+        "aria-checked", "true", timeout=SLOW
+    )
+    expect(play).to_contain_text("Play")
+    assert moving.get_attribute("style") == end
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("radio", name="stage 1", exact=True)).to_be_focused()
+    page.close()
+
+
+def test_a_reload_brings_the_same_view_back(browser, address) -> None:
+    page = open_page(browser, f"{address}/?photo=cows&rule=argmax&temperature=2")
+    expect(histograms(page)).to_have_count(4, timeout=SLOW)
+    settled(page)
+    boxes(page, "obcn").last.click()
+    expect(boxes(page, "obcn").last).to_have_attribute("aria-pressed", "true", timeout=SLOW)
+    page.get_by_text("1", exact=True).first.click()
+    expect(page.locator('[data-panel="obcn"] .subtitle')).to_have_text("argmax · 1 stage · temperature 2", timeout=SLOW)
+    settled(page)
+    here = [box.get_attribute("style") for box in page.locator("button[data-object]").all()]
+    chosen = page.locator('button[aria-pressed="true"]').first.get_attribute("data-object")
+    page.reload()
+    expect(page.locator('[data-panel="obcn"] .subtitle')).to_have_text("argmax · 1 stage · temperature 2", timeout=SLOW)
+    settled(page)
+    assert [box.get_attribute("style") for box in page.locator("button[data-object]").all()] == here
+    assert page.locator('button[aria-pressed="true"]').first.get_attribute("data-object") == chosen
+    page.close()
