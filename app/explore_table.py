@@ -241,10 +241,11 @@ def keep(objects: pd.DataFrame, filters: Filters, measure: np.ndarray | None = N
 
 
 def sorts_for(objects: pd.DataFrame) -> list[str]:
-    """The orders that a table has the columns, and at least one value, for."""
-    return [
+    """The orders that a table has the columns, and at least one value, for; by file name first without a head."""
+    sorts = [
         sort for sort, (column, _) in SORTS.items() if column in objects.columns and not objects[column].isna().all()
     ]
+    return sorts if "iou" in objects.columns else sorts[::-1]
 
 
 def per_photo(collection: Collection, kept: np.ndarray) -> pd.DataFrame:

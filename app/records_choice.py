@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.matched import distinct_names
+from app.markup import plain
 from app.sources import RECORD_ENDING, voc_root
 from obcn.errors import UserError
 from obcn.record_files import RecordInfo, read_info
@@ -71,7 +72,7 @@ def choose_records(keys: Mapping[str, str], others: Sequence[str] = ()) -> Choic
             if "folder" in keys:
                 _name_photos(keys, data, photos)
         for problem in problems:
-            st.warning(f"{problem}. It is left out.", icon=":material/warning:")
+            st.warning(f"{plain(problem)}. It is left out.", icon=":material/warning:")
     shared = {**state.get(_SHARED, {}), **{name: state[key] for name, key in keys.items()}}
     state[_SHARED] = shared
     truth, folder = shared.get("truth", "").strip(), shared.get("folder", "").strip()
@@ -94,7 +95,9 @@ def default_source() -> tuple[str, str]:
 
 
 def source_of(info: RecordInfo) -> tuple[str, str]:
-    """``data`` and ``photos`` that a record file's own command names, as far as they lie here."""
+    """``data`` and ``photos`` that a record file names, or its command, as far as they lie here."""
+    if voc_root(info.data) and Path(info.data).exists():
+        return info.data, ""
     words = shlex.split(info.command)
     options = dict(pairwise(words))
     voc = Path(options.get("--voc", ""))

@@ -4,6 +4,7 @@ Apart from :mod:`obcn.records` so that reading needs no torch: an analysis of a 
 memory and starts at once.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class RecordWriter:
 
     def __init__(self, path: Path, info: RecordInfo) -> None:
         self.info = info
-        self.schema = arrow_schema(info.num_stages, {_METADATA_KEY: info.model_dump_json().encode()})
+        self.schema = arrow_schema(info.num_stages, _metadata(info))
         self._file = pq.ParquetWriter(path, self.schema, compression="zstd")
         self._waiting: list[Columns] = []
         self._rows = 0
@@ -93,6 +94,31 @@ class RecordWriter:
         return pa.concat_arrays([part.cast(_plain(field.type)) for part in parts]).cast(field.type)
 
 
+def join_records(parts: Sequence[Path], path: Path) -> None:
+    """One record file of several, of the same model on different photos: their rows one after another.
+
+    The file appears whole or not at all.
+
+    Raises:
+        UserError: no parts, not record files, of different models or classes, or the file cannot be written.
+    """
+    infos = [read_info(part) for part in parts]
+    if not infos or any(info.model_copy(update={"photos": infos[0].photos}) != infos[0] for info in infos):
+        raise UserError(f"cannot join {len(infos)} record files into {path}: they must be of one model and command")
+    info = infos[0].model_copy(update={"photos": sum(info.photos for info in infos)})
+    schema = arrow_schema(info.num_stages, _metadata(info))
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as file:
+            for part in parts:
+                file.write_table(read_records(part))
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def read_info(path: Path) -> RecordInfo:
     """What a record file says of itself.
 
@@ -118,6 +144,10 @@ def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
         return file.read(columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} is damaged ({error}); write it anew with `obcn eval --records`") from error
+
+
+def _metadata(info: RecordInfo) -> dict[bytes, bytes]:
+    return {_METADATA_KEY: info.model_dump_json().encode()}
 
 
 def _arrow(values: np.ndarray, kind: pa.DataType) -> pa.Array:

@@ -22,6 +22,7 @@ from obcn.errors import UserError
 from obcn.explain import score_photo, select
 from obcn.models.detector import build_detector
 from obcn.offsets import UniformBins
+from obcn.record_files import join_records
 from obcn.record_rows import match_truths, offset_pixels
 from obcn.record_schema import COORDINATES, CORNERS, each, record_columns
 from obcn.records import RecordInfo, RecordWriter, coco_of_records, read_info, read_records, recorded, write_records
@@ -281,6 +282,30 @@ def test_rows_are_written_in_groups(run, tmp_path, monkeypatch):
         pass
     assert pq.ParquetFile(chunked).num_row_groups == len(photos) > 1
     assert read_records(chunked).combine_chunks().equals(read_records(path).combine_chunks())
+
+
+def test_parts_joined_are_the_whole(run, tmp_path):
+    detector, annotations, path, photos = run
+    card = Card.model_validate(read_info(path).card)
+    parts = [tmp_path / "0.part", tmp_path / "1.part"]
+    for part, some in zip(parts, (photos[:1], photos[1:]), strict=True):
+        own = Annotations(annotations.folder, {**annotations.coco, "images": [image for image, _ in some]})
+        list(recorded(iter(some), detector, card, own, part, "obcn eval", "noise"))
+    whole = tmp_path / "whole.parquet"
+    join_records(parts, whole)
+    assert read_info(whole) == read_info(path)
+    assert read_records(whole).to_pylist() == read_records(path).to_pylist()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["0.part", "1.part", "whole.parquet"]
+
+
+def test_parts_of_other_models_are_not_joined(run, tmp_path):
+    detector, annotations, path, photos = run
+    card = Card.model_validate(read_info(path).card).model_copy(update={"name": "other"})
+    list(recorded(iter(photos), detector, card, annotations, tmp_path / "other", "obcn eval", "noise"))
+    for parts in ([path, tmp_path / "other"], []):
+        with pytest.raises(UserError, match="must be of one model"):
+            join_records(parts, tmp_path / "both.parquet")
+    assert [file.name for file in tmp_path.iterdir()] == ["other"]
 
 
 def test_a_run_that_stops_leaves_no_file(run, tmp_path):

@@ -11,11 +11,12 @@ from analysis.palette import DARK, LIGHT, Line, Palette
 from app import explore_load
 from app.components.photo_grid import photo_grid
 from app.explore_controls import OTHER_KEYS, choose_filters, choose_heads
+from app.explore_run import offer_runs
 from app.explore_table import Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
 from app.explore_tiles import Source, object_tiles, photo_tiles
 from app.exports import export_table
 from app.lines import with_models
-from app.markup import line_key
+from app.markup import line_key, plain
 from app.records_choice import EXPLORE_KEYS, Choice, choose_records
 from app.sources import photo_folder
 from obcn.errors import UserError
@@ -57,7 +58,7 @@ def main() -> None:
             )
             st.code(COMMANDS, language="bash")
     except UserError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
 
 
 def _show_records(choice: Choice, palette: Palette) -> None:
@@ -78,6 +79,7 @@ def _show_records(choice: Choice, palette: Palette) -> None:
 def _show_data(choice: Choice, palette: Palette) -> None:
     """A data set's objects, without any head."""
     collection = explore_load.load_data(choice.data, choice.photos)
+    offer_runs(choice.data, choice.photos)
     filters, _ = choose_filters(collection, None)
     _show(choice, collection, keep(collection.objects, filters), filters, {}, palette)
 
@@ -155,7 +157,7 @@ def _source(choice: Choice) -> Source:
         folder = photo_folder(choice.data, choice.photos)
     except UserError as error:
         st.warning(
-            f"There are no pictures: {error}. Name their folder under Other files in the side panel.",
+            f"There are no pictures: {plain(str(error))}. Name their folder under Other files in the side panel.",
             icon=":material/hide_image:",
         )
         return Source(None, {})
@@ -170,8 +172,8 @@ def _tell_what_is_left_out(choice: Choice, sides: dict[Side, int], collection: C
     left = own - len(collection.objects)
     if left:
         st.warning(
-            f"{left:,} of the {own:,} objects of {choice.names[sides['head']]} are not in the record file of "
-            f"{choice.names[sides['against']]}, and are left out.",
+            f"{left:,} of the {own:,} objects of {plain(choice.names[sides['head']])} are not in the record file of "
+            f"{plain(choice.names[sides['against']])}, and are left out.",
             icon=":material/warning:",
         )
 

@@ -180,4 +180,4 @@ def test_a_data_set_alone_has_its_counted_objects_and_all_photos(tmp_path):
     assert collection.objects[each("truth", ("x1", "y1", "x2", "y2"))].to_numpy().tolist() == [[10, 20, 40, 60]]
     assert collection.photos.file_name.tolist() == ["1.jpg", "2.jpg"]
     assert per_photo(collection, np.ones(1, dtype=bool))["count"].tolist() == [0, 1]
-    assert sorts_for(collection.objects) == ["smallest", "largest", "file name"]
+    assert sorts_for(collection.objects) == ["file name", "largest", "smallest"]
