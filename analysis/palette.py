@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["expectation", "argmax", "regression", "truth", "candidate", "stage"]
-Dash = Literal["solid", "dash", "dot", "dashdot"]
+Dash = Literal["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
 
 FONT = "Source Sans, Source Sans Pro, system-ui, sans-serif"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.palette import Line, Palette
+from analysis.palette import Dash, Line, Palette
 from obcn.offsets.codecs import DecodeRule
 
 # What a figure calls its own lines: no model goes by one of these names.
@@ -15,11 +15,32 @@ CHOSEN = "#F0E442"
 # Lines of the models after the shipped pair, light and dark enough for either theme.
 _MORE = (
     Line("#E69F00", "dashdot", 2.25, "cross", ""),
-    Line("#8A7A1F", "solid", 2.25, "x", ""),
-    Line("#8C6BD1", "dash", 2.25, "pentagon", ""),
-    Line("#A0643C", "dot", 2.5, "hexagon", ""),
+    Line("#8A7A1F", "longdash", 2.25, "x", ""),
+    Line("#8C6BD1", "longdashdot", 2.25, "pentagon", ""),
+    Line("#A0643C", "dot", 3.5, "hexagon", ""),
 )
 MOST_MODELS = 2 + len(_MORE)
+
+
+# Strokes and gaps of each dash in line widths, as plotly draws them, for what plotly does not draw.
+_STROKES: dict[Dash, tuple[float, ...]] = {
+    "solid": (),
+    "dash": (3, 2),
+    "dot": (1, 1.2),
+    "dashdot": (4, 1.6, 1, 1.6),
+    "longdash": (7, 2.5),
+    "longdashdot": (7, 1.8, 1, 1.8),
+}
+
+
+def strokes(line: Line) -> list[float]:
+    """Lengths of a line's strokes and gaps in screen pixels; none where it is solid."""
+    return [round(length * line.width, 1) for length in _STROKES[line.dash]]
+
+
+def line_data(line: Line) -> dict:
+    """A line as our own widgets are told of it."""
+    return {"label": line.label, "colour": line.colour, "width": line.width, "strokes": strokes(line)}
 
 
 def model_lines(chosen: Sequence[str], known: Sequence[str], palette: Palette) -> dict[str, Line]:

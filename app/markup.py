@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate, pairwise
 
 import pandas as pd
 from torch import Tensor
 
 from analysis.palette import Line, Palette
 from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
-
-CSS_DASH = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "dashed"}
+from app.lines import strokes
 
 
 @dataclass(frozen=True)
@@ -93,5 +93,11 @@ def numbers_table(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief 
 
 
 def _sample(line: Line) -> str:
-    # Streamlit strips SVG out of HTML; a border draws a line as well.
-    return f'<i style="border-top: {line.width}px {CSS_DASH[line.dash]} {line.colour}"></i>'
+    # Streamlit strips SVG out of HTML; a gradient draws strokes as well.
+    ends = [0.0, *accumulate(strokes(line))]
+    colours = (line.colour if number % 2 == 0 else "transparent" for number in range(len(ends)))
+    stops = ", ".join(
+        f"{colour} {start:.1f}px {end:.1f}px" for colour, (start, end) in zip(colours, pairwise(ends), strict=False)
+    )
+    fill = f"repeating-linear-gradient(90deg, {stops})" if stops else line.colour
+    return f'<i style="height: {line.width}px; background: {fill}"></i>'

@@ -15,11 +15,13 @@ from app.objects import FoundObject
 from app.style import PAGE_CSS
 from obcn.explain import detection_rows
 
+_WIDTH = 1100  # screen pixels that figures in a row share
 _CSS = """<style>
 body { font: 15px system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #1d2229; }
 h1 { font-size: 1.6rem; margin-bottom: 0; }
 h2 { font-size: 1.2rem; margin: 2rem 0 0.25rem; }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
+.row > div { min-width: 0; }
 .row h3 { font-size: 1rem; margin: 0.5rem 0; }
 .said { font-size: 1.1rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; }
@@ -74,8 +76,10 @@ def report_html(
         parts.append(f'{section.key}<div class="row">')
         for name, figure in section.figures.items():
             # The library goes in once, with the first figure.
-            drawn = figure.to_html(full_html=False, include_plotlyjs=library, config={"displaylogo": False})
-            parts.append(f"<div><h3>{escape(name)}</h3>{drawn}</div>")
+            options = {"displaylogo": False, "responsive": True}
+            drawn = figure.to_html(options, full_html=False, include_plotlyjs=library, default_width="100%")
+            heading = "" if figure.layout.title.text else f"<h3>{escape(name)}</h3>"
+            parts.append(f"<div>{heading}{drawn}</div>")
             library = False
         parts.append("</div>")
     parts += ["<h2>All boxes in numbers</h2>", table, "<h2>Settings</h2>", _settings(seen)]
@@ -91,7 +95,11 @@ def _photo(seen: Comparison, model: str, palette: Palette) -> go.Figure:
         for item in seen.objects
         if item.reported_by(model)
     ]
-    return boxes_on_photo(seen.photo.image, drawn, palette)
+    figure = boxes_on_photo(seen.photo.image, drawn, palette)
+    # As high as the photo is in its column, so that no empty band stands below it.
+    columns = min(len(seen.models), 3)
+    width, height = seen.photo.image.size
+    return figure.update_layout(height=max(40, min(figure.layout.height, round(_WIDTH / columns * height / width))))
 
 
 def _settings(seen: Comparison) -> str:

@@ -5,6 +5,8 @@ PAGE_CSS = """
 <style>
 .stMainBlockContainer { padding-top: 3rem; padding-bottom: 3rem; max-width: 90rem; }
 @media (max-width: 40rem) { .stMainBlockContainer { padding-top: 4.5rem; } }
+/* Streamlit writes white on the theme's colour here, which cannot be read where that colour is light. */
+.stMultiSelect [data-tag] { background: color-mix(in srgb, currentColor 14%, transparent); color: inherit; }
 .obcn-narrow { margin: 0; font-size: 0.9rem; opacity: 0.8; }
 @media (min-width: 40rem) { .stElementContainer:has(.obcn-narrow) { display: none; } }
 .obcn-key { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; font-size: 0.85rem; margin: 0 0 0.25rem; }
@@ -23,9 +25,9 @@ PAGE_CSS = """
   border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
 .obcn-numbers th { font-weight: 600; }
 .obcn-numbers th:first-child { text-align: left; }
-.obcn-key i, .obcn-numbers i, .obcn-facts i { display: inline-block; width: 1.9rem; height: 0; vertical-align: middle; }
+.obcn-key i, .obcn-numbers i, .obcn-facts i { display: inline-block; width: 2.1rem; vertical-align: middle; }
 .obcn-numbers i { margin-right: 0.6rem; }
-.obcn-facts i { width: 1.2rem; margin-right: 0.4rem; }
+.obcn-facts i { width: 1.6rem; margin-right: 0.4rem; }
 @media (max-width: 40rem) {
   .obcn-numbers { font-size: 0.75rem; }
   .obcn-numbers th, .obcn-numbers td { padding: 0.35rem 0.2rem; white-space: normal; }

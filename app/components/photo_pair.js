@@ -23,8 +23,7 @@ function drawPanel(pair, panel, data, setTriggerValue) {
   const name = CSS.escape(panel.model);
   const element = child(pair, `[data-panel="${name}"]`, () => newPanel(panel.model, !pair.children.length));
   const line = data.lines[panel.model];
-  const swatch = element.querySelector(".swatch");
-  swatch.style.border = `${line.width}px ${CSS_DASH[line.dash]} ${line.colour}`;
+  lineUp(element.querySelector(".swatch"), line);
   const title = element.querySelector("b");
   title.textContent = title.title = panel.model;
   element.querySelector(".subtitle").textContent = panel.subtitle;
@@ -124,6 +123,7 @@ function newPanel(model, first) {
   panel.innerHTML = `
     <div class="head"><span class="swatch"></span><b></b><span class="subtitle"></span><span class="status"></span></div>
     <div class="stage"><div class="frame"><img draggable="false"></div><div class="note" role="status" hidden></div></div>`;
+  panel.querySelector(".swatch").append(newEdge());
   const stage = panel.querySelector(".stage");
   stage.append(zoomButtons(first));
   ignoreDrags(stage);
@@ -134,6 +134,7 @@ function newBox() {
   const mark = document.createElement("button");
   mark.type = "button";
   mark.className = "mark";
+  mark.append(newEdge());
   return mark;
 }
 

@@ -14,7 +14,7 @@ import streamlit as st
 from analysis.palette import Palette
 from app.components import read_files
 from app.figures.crops import photo_uri
-from app.lines import CHOSEN
+from app.lines import CHOSEN, line_data
 from app.photos import Photo
 
 _LONG_SIDE = 1280
@@ -99,7 +99,7 @@ def photo_pair(
             "chosen": chosen,
             "chosen_colour": CHOSEN,
             "halo": palette.halo,
-            "lines": {name: asdict(line) for name, line in palette.lines.items()},
+            "lines": {name: line_data(line) for name, line in palette.lines.items()},
             "panels": [asdict(panel) for panel in panels],
         },
         on_chosen_change=on_choose,

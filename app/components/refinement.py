@@ -3,8 +3,6 @@
 Why not plotly's frames: they play as long as they are told, also for visitors who have asked for less motion.
 """
 
-from dataclasses import asdict
-
 import streamlit as st
 from PIL.Image import Image
 from torch import Tensor
@@ -13,6 +11,7 @@ from analysis.palette import Palette
 from app.components import read_files
 from app.figures.belief import Belief, box_iou
 from app.figures.crops import crop_around
+from app.lines import line_data
 
 _component = st.components.v2.component(
     "obcn_refinement",
@@ -43,7 +42,7 @@ def refinement(photo: Image, belief: Belief, palette: Palette, key: str) -> None
 
     def drawn(box: Tensor, name: str) -> dict:
         x1, y1, x2, y2 = box.tolist()
-        return {"box": [x1 - left, y1 - top, x2 - left, y2 - top], "line": asdict(palette.lines[name])}
+        return {"box": [x1 - left, y1 - top, x2 - left, y2 - top], "line": line_data(palette.lines[name])}
 
     before, steps = None, []
     for name, box in boxes.items():

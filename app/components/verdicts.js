@@ -15,9 +15,7 @@ export default function ({ data, parentElement }) {
     const entry = legend.children[number] ?? legend.appendChild(newEntry());
     entry.querySelector("span").textContent = name;
     entry.title = told;
-    for (const property of ["--colour", "--dash", "--thick"]) {
-      entry.style.setProperty(property, mark.style.getPropertyValue(property));
-    }
+    lineUp(entry, line);
     const show = () => {
       mark.hidden = root.hidden_boxes.has(line.label);
       entry.setAttribute("aria-pressed", String(!mark.hidden));
@@ -37,6 +35,10 @@ export default function ({ data, parentElement }) {
 function newEntry() {
   const entry = document.createElement("button");
   entry.type = "button";
-  entry.append(document.createElement("i"), document.createElement("span"));
+  const stroke = document.createElementNS(SVG, "svg");
+  stroke.setAttribute("class", "stroke");
+  const line = stroke.appendChild(document.createElementNS(SVG, "line"));
+  for (const [name, value] of Object.entries({ x1: "0", x2: "100%", y1: "50%", y2: "50%" })) line.setAttribute(name, value);
+  entry.append(stroke, document.createElement("span"));
   return entry;
 }

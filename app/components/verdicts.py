@@ -1,7 +1,6 @@
 """Where every answer puts one object, on a crop; the legend hides and lights up."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import streamlit as st
 from PIL.Image import Image
@@ -11,6 +10,7 @@ from analysis.palette import Palette
 from app.components import read_files
 from app.figures.belief import box_iou
 from app.figures.crops import crop_around
+from app.lines import line_data
 
 _component = st.components.v2.component(
     "obcn_verdicts",
@@ -44,7 +44,7 @@ def verdicts(photo: Image, boxes: Mapping[str, Tensor], palette: Palette, key: s
                 "told": f"{line.label}: centre ({(x1 + x2) / 2:.1f}, {(y1 + y2) / 2:.1f}) px, "
                 f"size {x2 - x1:.1f} by {y2 - y1:.1f} px",
                 "box": [x1 - left, y1 - top, x2 - left, y2 - top],
-                "line": asdict(line),
+                "line": line_data(line),
             }
         )
     size = {"width": right - left, "height": bottom - top}

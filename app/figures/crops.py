@@ -135,7 +135,7 @@ def _on_photo(
             "font": {"family": FONT, "size": 12, "color": palette.ink},
             "hoverlabel": {"font": {"family": FONT, "size": 12}},
             "xaxis": {**hidden, "range": [left, right]},
-            "yaxis": {**hidden, "range": [bottom, top], "scaleanchor": "x", "constraintoward": "bottom"},
+            "yaxis": {**hidden, "range": [bottom, top], "scaleanchor": "x", "constraintoward": "top"},
             "images": [
                 {
                     "source": photo_uri(photo, window),

@@ -113,7 +113,7 @@ def _choose(index: int) -> None:
 def _show_object(seen: Comparison, chosen: int, palette: Palette, known: list[str]) -> None:
     item = seen.objects[chosen]
     st.session_state["object"] = chosen
-    pick, numbers = st.columns([1, 3], vertical_alignment="bottom")
+    pick, numbers = st.columns([1, 3])
     pick.selectbox(
         "Object",
         range(len(seen.objects)),

@@ -3,7 +3,7 @@ from itertools import combinations
 import pytest
 
 from analysis.palette import DARK, LIGHT
-from app.lines import MOST_MODELS, model_lines, with_head, with_models
+from app.lines import MOST_MODELS, model_lines, strokes, with_head, with_models
 
 KNOWN = ["regression", "dfine", "dfl", "obcn", *(f"mine {k}" for k in range(8))]
 
@@ -43,3 +43,8 @@ def test_the_rule_in_use_is_drawn_as_the_model_and_the_other_one_thin() -> None:
         assert look(lines[other]) == look(LIGHT.lines["argmax"])
         assert lines[rule].label == f"dfl, {rule}"
         assert lines[other].label == f"dfl, {other}"
+
+
+def test_no_two_models_differ_by_colour_alone() -> None:
+    lines = model_lines(KNOWN[:MOST_MODELS], KNOWN, LIGHT).values()
+    assert len({tuple(strokes(line)) for line in lines}) == MOST_MODELS
