@@ -22,6 +22,8 @@ from obcn.record_schema import CORNERS, each
 
 # Longest side of a thumbnail, pixels: sharp on a tile of up to 300 px.
 THUMBNAIL = 420
+# Compare shows what scores above the first, unless its slider stands at another multiple of the second.
+COMPARE_SCORE, COMPARE_STEP = 0.5, 0.05
 # Gains this small are told as none: two decimals show no more.
 EVEN = 0.005
 # Width to height of a tile's picture, and the room around an object's boxes, as a share of their size.
@@ -37,15 +39,24 @@ class Source:
 
     Attributes:
         folder: of the photos; None if nobody named one.
-        link: query parameters of Compare, but for the photo's name.
+        link: query parameters of Compare that all tiles share.
     """
 
     folder: Path | None
-    link: Mapping[str, str]
+    link: Mapping[str, str | Sequence[str]]
 
-    def parameters(self, file_name: str) -> dict[str, str]:
-        """Of the link that opens a photo in Compare; empty if it cannot be opened."""
-        return {**self.link, "image": file_name} if self.folder is not None else {}
+    def parameters(self, row: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:
+        """Of the link that opens a row's photo in Compare, at its object if it is one; empty if it cannot be opened."""
+        if self.folder is None:
+            return {}
+        link = {**self.link, "image": row["file_name"]}
+        if "truth_id" in row:
+            link["object"] = _place(row)
+            scores = [row[name] for name in ("head_score", "against_score") if not np.isnan(row.get(name, np.nan))]
+            if scores and max(scores) <= COMPARE_SCORE:
+                # Compare would not show it; its slider moves in steps.
+                link["score"] = f"{max(COMPARE_STEP, np.floor(max(scores) / COMPARE_STEP) * COMPARE_STEP):.2f}"
+        return link
 
 
 def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, whole: bool) -> list[Tile]:
@@ -75,7 +86,7 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, w
             boxes=own,
             values=[(side, _iou(row, side)) for side in names],
             link=_link(source, row),
-            **_verdict(row.get("gain"), "IoU"),
+            **_verdict(row.get("gain")),
         )
         for row, own, view, (picture, note) in zip(records, boxes, views, pictures, strict=True)
     ]
@@ -125,7 +136,7 @@ def photo_tiles(
                 boxes=boxes,
                 values=values,
                 link=_link(source, row),
-                **_verdict(row.get("gain"), "mean IoU"),
+                **_verdict(row.get("gain")),
             )
         )
     return tiles
@@ -156,7 +167,7 @@ def _found(objects: Sequence[Mapping[str, Any]], side: str, alarms: int) -> str:
     return f"{found} found" + (f", {alarms} false" if alarms else "")
 
 
-def _verdict(gain: float | None, of: str) -> dict[str, str]:
+def _verdict(gain: float | None) -> dict[str, str]:
     """Sign and word, so that nothing depends on a colour."""
     if gain is None or np.isnan(gain):
         return {}
@@ -173,9 +184,15 @@ def _of_photo(alarms: pd.DataFrame, file_name: str) -> pd.DataFrame:
 
 
 def _link(source: Source, row: Mapping[str, Any]) -> str:
-    parameters = source.parameters(row["file_name"])
+    parameters = source.parameters(row)
     # Compare is the app's first page: the folder that this page's own address lies in.
-    return f"./?{urlencode(parameters)}" if parameters else ""
+    return f"./?{urlencode(parameters, doseq=True)}" if parameters else ""
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    """What Compare's links call a true object, see :attr:`app.objects.FoundObject.place`."""
+    x1, y1, x2, y2 = (row[name] for name in TRUTH)
+    return f"{row['category']}@{round((x1 + x2) / 2)},{round((y1 + y2) / 2)}"
 
 
 # Pictures

@@ -8,7 +8,7 @@ import streamlit as st
 
 from analysis.drawing import model_lines
 from analysis.palette import DARK, LIGHT, Line, Palette
-from app import explore_load
+from app import detectors, explore_load
 from app.components.photo_grid import photo_grid
 from app.explore_controls import OTHER_KEYS, choose_filters, choose_heads
 from app.explore_run import offer_runs
@@ -95,7 +95,7 @@ def _show(
     """The bar above the tiles, and one page of them."""
     names = {side: choice.names[number] for side, number in sides.items()}
     lines = _lines(choice, sides, palette)
-    source = _source(choice)
+    source = _source(choice, sides)
     st.html(line_key(with_models(palette, lines), list(lines)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         show = _one_of("Show", [OBJECTS, PHOTOS], "show")
@@ -123,7 +123,7 @@ def _show(
         else:
             alarms = {side: explore_load.load_alarms(choice.paths[number]) for side, number in sides.items()}
             tiles = photo_tiles(rows, collection, alarms, names, source)
-    st.session_state["tiles-shown"] = [source.parameters(name) for name in rows.file_name]
+    st.session_state["tiles-shown"] = [source.parameters(row) for row in rows.to_dict("records")]
     if sides:
         st.caption(SAYS[show])
     photo_grid(tiles, lines, palette, "grid", _open_tile)
@@ -152,7 +152,7 @@ def _lines(choice: Choice, sides: dict[Side, int], palette: Palette) -> dict[str
     return {**own, "truth": palette.lines["truth"]}
 
 
-def _source(choice: Choice) -> Source:
+def _source(choice: Choice, sides: dict[Side, int]) -> Source:
     try:
         folder = photo_folder(choice.data, choice.photos)
     except UserError as error:
@@ -162,7 +162,11 @@ def _source(choice: Choice) -> Source:
         )
         return Source(None, {})
     # Without a data set, links carry the record file: it knows the true boxes too.
-    return Source(folder, {"data": choice.data or str(choice.paths[0]), "photos": choice.photos})
+    link = {"data": choice.data or str(choice.paths[0]), "photos": choice.photos}
+    cards = {model.card.name: name for name, model in detectors.available_models().items()}
+    models = [cards.get(choice.infos[number].card.get("name", "")) for number in sides.values()]
+    # Where Compare does not know both models, it shows those that were looked at there last.
+    return Source(folder, link | {"models": models} if models and all(models) else link)
 
 
 def _tell_what_is_left_out(choice: Choice, sides: dict[Side, int], collection: Collection) -> None:
@@ -188,6 +192,8 @@ def _open_if_asked() -> None:
     shown = st.session_state.get("tiles-shown", [])
     # A click can arrive from a page drawn before the filters changed.
     if opened is not None and 0 <= int(opened) < len(shown) and shown[int(opened)]:
+        # The link says it all: no threshold of an earlier look stays.
+        st.session_state.pop("score", None)
         st.switch_page("views/compare.py", query_params=shown[int(opened)])
 
 

@@ -74,7 +74,7 @@ def test_tiles_show_both_heads_the_truth_and_the_gain_in_words(folder) -> None:
     assert [value for _, value in cat["values"]] == ["1.00", "0.50"]
     assert [box["line"] for box in cat["boxes"]] == ["truth", "against", "head"]
     assert cat["picture"].startswith("data:image/jpeg")
-    assert cat["link"] == "./?data=val.json&photos=photos&image=1.png"
+    assert cat["link"] == "./?data=val.json&photos=photos&image=1.png&object=cat%4020%2C20"
 
 
 def test_the_address_says_what_is_shown_and_filters_narrow_it(folder) -> None:
@@ -97,7 +97,7 @@ def test_one_record_file_can_be_browsed_without_photos(folder) -> None:
 
 def test_without_annotations_a_link_carries_the_record_file(folder) -> None:
     app = opened(records=["bins.parquet"], folder="photos")
-    assert tiles(app)[0]["link"] == "./?data=bins.parquet&photos=photos&image=1.png"
+    assert tiles(app)[0]["link"] == "./?data=bins.parquet&photos=photos&image=1.png&object=dog%40120%2C120"
 
 
 def test_a_data_set_alone_shows_its_true_boxes_and_the_photo_without_an_object(folder) -> None:
@@ -206,4 +206,16 @@ def test_a_click_opens_the_photo_in_compare(folder, monkeypatch) -> None:
     app = opened(records=["bins.parquet"], folder="photos", truth="val.json")
     app.session_state["tile-opened"] = 1
     app.run()
-    assert went == [("views/compare.py", {"data": "val.json", "photos": "photos", "image": "1.png"})]
+    wanted = {"data": "val.json", "photos": "photos", "image": "1.png", "object": "cat@20,20"}
+    assert went == [("views/compare.py", wanted)]
+
+
+def test_a_link_to_a_weak_object_lowers_compares_threshold(folder) -> None:
+    rows = [
+        {"photo": 1, "truth": CAT, "id": 7, "box": CAT, "score": 0.33},
+        {"photo": 1, "truth": DOG, "id": 3, "category": 2},
+    ]
+    write_scene(folder / "weak.parquet", rows, 1, "weak")
+    weak, missed = tiles(opened(records=["weak.parquet"], folder="photos", sort="highest IoU"))
+    assert weak["link"].endswith("&score=0.30")
+    assert "score" not in missed["link"]
