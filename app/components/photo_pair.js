@@ -1,9 +1,12 @@
 // Elements are kept from one run to the next and only moved: boxes glide when the decode rule changes,
 // and keyboard focus stays where it was.
 
+const CROWD = 25; // boxes on one photo; more are drawn thin, so that the photo is still seen
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const pair = parentElement.querySelector(".pair");
   pair.classList.toggle("choosing", data.chosen !== null);
+  pair.classList.toggle("crowded", data.panels.some((panel) => panel.boxes.length > CROWD));
   pair.style.setProperty("--halo", data.halo);
   pair.style.setProperty("--chosen", data.chosen_colour);
   pair.style.setProperty("--columns", columns(data.panels.length));

@@ -101,7 +101,10 @@ def _choose_by_click() -> None:
 
 
 def _choose_from_list() -> None:
-    _choose(st.session_state["object"])
+    index = st.session_state["object"]
+    # Words instead of an index: the browser still shows the list of another photo.
+    if isinstance(index, int):
+        _choose(index)
 
 
 def _choose(index: int) -> None:
