@@ -122,7 +122,7 @@ def study_rows(results: StudyResults) -> pd.DataFrame:
 
 def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Those rows as text to read: one decimal, ± one standard deviation; columns that nobody fills are left out."""
-    said = pd.DataFrame({"": rows.row})
+    said = pd.DataFrame({"head": rows.row})
     for figure in FIGURES:
         if figure in rows:
             said[figure] = _figures(rows, figure, "")

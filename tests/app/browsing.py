@@ -9,6 +9,13 @@ SCREENSHOTS = ROOT / "tests" / "screenshots"
 SLOW = 180_000  # ms; the first visit also loads PyTorch and both checkpoints, perhaps on a busy machine
 
 
+def finished(page: Page) -> None:
+    """Wait until the page's script has run to its end and nothing is being fetched."""
+    expect(page.get_by_test_id("stHeading").first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=SLOW)
+    settled(page)
+
+
 def settled(page: Page) -> None:
     """Wait until the server has nothing left to say and boxes have stopped gliding."""
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOW)

@@ -103,7 +103,7 @@ def test_a_study_keeps_its_deviations() -> None:
     assert rows.loc["bins", "gain"] == 2.5
     assert rows.loc["bins", "gain_difference"] == pytest.approx(0.0)
     assert pd.isna(rows.loc["numbers", "gain"])
-    said = comparison_table(study_rows(results())).set_index("")
+    said = comparison_table(study_rows(results())).set_index("head")
     assert said.loc["numbers", "AP"] == "31.0 ± 1.4"
     assert said.loc["bins", "gain in AP"] == "+2.5 ± 0.7"
     assert said.loc["x", "gain in AP"] == "+0.0 ± 1.4"
@@ -111,7 +111,7 @@ def test_a_study_keeps_its_deviations() -> None:
 
 
 def test_losses_have_a_minus_sign() -> None:
-    said = comparison_table(evaluation_rows(EVALUATIONS, load_paper())).set_index("")
+    said = comparison_table(evaluation_rows(EVALUATIONS, load_paper())).set_index("head")
     assert said.loc["mine", "gain in AP"] == "\N{MINUS SIGN}0.5"
 
 

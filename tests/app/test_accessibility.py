@@ -1,0 +1,48 @@
+"""Every page against axe-core's rules (WCAG), in both themes."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.app.browsing import ROOT, finished
+
+VIEWS = sorted(path.stem for path in Path(ROOT / "app" / "views").glob("*.py"))
+
+
+def violations(page) -> list[str]:
+    """Serious and critical ones, each with the elements that break the rule."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']})"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_page_has_a_serious_violation(browser, address, view, scheme) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
+    page.goto(f"{address}/{'' if view == 'compare' else view}")
+    finished(page)
+    assert violations(page) == []
+    page.close()
+
+
+def test_the_menu_of_a_narrow_screen_has_none(browser, address) -> None:
+    page = browser.new_page(viewport={"width": 400, "height": 800})
+    page.goto(f"{address}/loss_lab")
+    finished(page)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Results").wait_for(state="visible")
+    assert violations(page) == []
+    page.close()
+
+
+def test_a_violation_is_found(browser) -> None:
+    page = browser.new_page()
+    page.set_content('<html lang="en"><title>t</title><main><img src="data:,"></main></html>')
+    assert [line.split(":")[0] for line in violations(page)] == ["image-alt"]
+    page.close()
