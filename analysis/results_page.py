@@ -86,7 +86,7 @@ def fill_in(finding: str, results: StudyResults) -> str:
             gains = own - pd.Series({seed: found[name] for seed, found in results.outcomes[other].items()}, dtype=float)
         except KeyError as error:
             raise UserError(f"{results.title}: the finding names {error}, which the results do not have") from error
-        return f"{gains.mean():+.1f} ± {gains.std():.1f}".replace("-", "\N{MINUS SIGN}")
+        return _signed(gains.mean(), gains.std())
 
     return _QUOTED.sub(figure, finding)
 
@@ -97,7 +97,7 @@ def verdict(row: str, gain: float, deviation: float, seeds: int, paper_gain: flo
     A gain counts as seen where zero lies outside its 95% confidence interval over seeds.
     """
     said = "gains" if paper_gain > 0 else "loses"
-    ours = f"{gain:+.1f} ± {deviation:.1f}".replace("-", "\N{MINUS SIGN}")
+    ours = _signed(gain, deviation)
     if abs(gain) <= half_interval(deviation**2 / seeds, seeds - 1):
         end = f"**we do not see it**: {ours}, which the seeds do not tell from nothing."
     elif gain * paper_gain < 0:
@@ -176,13 +176,18 @@ def _table(results: StudyResults) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for row in frame.to_dict("records"):
         cells = [f"{row[figure]:.1f} ± {row[f'{figure}_sd']:.1f}" for figure in FIGURES]
-        cells.append("" if row["row"] == results.baseline else f"{row['gain_AP']:+.1f} ± {row['gain_sd_AP']:.1f}")
+        cells.append("" if row["row"] == results.baseline else _signed(row["gain_AP"], row["gain_sd_AP"]))
         if paper:
             told = not pd.isna(row["paper_AP"])
             cells.append(f"{row['paper_AP']:.1f}" if told else "")
-            cells.append(f"{row['paper_gain_AP']:+.1f}" if told and row["row"] != results.baseline else "")
+            cells.append(_signed(row["paper_gain_AP"]) if told and row["row"] != results.baseline else "")
         lines.append([row["row"], *cells])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _signed(value: float, deviation: float | None = None) -> str:
+    spread = "" if deviation is None else f" ± {deviation:.1f}"
+    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") + spread
 
 
 @app.command()
