@@ -73,7 +73,7 @@ class ObjectView:
     def histograms(self) -> dict[str, go.Figure]:
         """One figure per coordinate."""
         assert self.belief is not None
-        return {COORDINATE_NAMES[name]: coordinate_histograms(self.belief, name, self.palette) for name in COORDINATES}
+        return _histograms(self.belief, self.palette)
 
     def crops(self) -> dict[str, Callable[[], go.Figure]]:
         """What draws the way from candidate to box, where there is a belief, and where each answer puts it."""
@@ -98,6 +98,21 @@ class ObjectView:
             sections.append(Section(self.title, HISTOGRAMS_SAY, self.histograms(), self.key()))
         said = {REFINEMENT: REFINEMENT_SAY, VERDICTS: VERDICTS_SAY}
         return sections + [Section(title, said[title], {"": draw()}) for title, draw in self.crops().items()]
+
+
+def _content(belief: Belief) -> bytes:
+    """All that a belief's figures depend on."""
+    tensors = [belief.candidate, *belief.by_rule.values(), *belief.rivals.values()]
+    for stage in belief.stages:
+        tensors += [stage.probabilities, stage.edges, stage.representatives, stage.origin]
+    names = belief.rule, belief.used_stages, list(belief.rivals)
+    return b"".join(tensor.numpy().tobytes() for tensor in tensors) + repr(names).encode()
+
+
+# Half of what the page costs; visitors go back and forth between a few views.
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Belief: _content, Palette: repr})
+def _histograms(belief: Belief, palette: Palette) -> dict[str, go.Figure]:
+    return {COORDINATE_NAMES[name]: coordinate_histograms(belief, name, palette) for name in COORDINATES}
 
 
 def view_of(seen: Comparison, item: FoundObject, model: str | None, palette: Palette) -> ObjectView:
