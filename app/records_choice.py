@@ -23,6 +23,11 @@ DATA_SETS = (
     ("data/voc2012-animals/annotations/instances_val.json", "data/voc2012-animals/JPEGImages"),
     ("app/samples/truth.json", "app/samples"),
 )
+# What a page shows that has no record file.
+MAKE_RECORDS = "\n".join(
+    f"obcn eval --model {model} --images photos --annotations val.json --records runs/records/{model}.parquet"
+    for model in ("regression", "obcn")
+)
 # What is chosen, and the keys of the controls for it on either page, which are the names in the page's address too.
 # Two pages may not share a key: Streamlit lets no page write to the address what a control of the page before is bound
 # to. Nor may a key be one of the names that Compare's links have.

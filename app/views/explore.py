@@ -17,7 +17,7 @@ from app.explore_tiles import Source, object_tiles, photo_tiles
 from app.exports import export_table
 from app.lines import with_models
 from app.markup import line_key, plain
-from app.records_choice import EXPLORE_KEYS, Choice, choose_records
+from app.records_choice import EXPLORE_KEYS, MAKE_RECORDS, Choice, choose_records
 from app.sources import photo_folder
 from obcn.errors import UserError
 
@@ -29,11 +29,6 @@ SAYS = {
     PHOTOS: "Found: true objects matched at IoU 0.5. False: boxes that match none and score 0.5 or more. "
     "At the right: how far the mean IoUs differ.",
 }
-
-COMMANDS = "\n".join(
-    f"obcn eval --model {model} --images photos --annotations val.json --records runs/records/{model}.parquet"
-    for model in ("regression", "obcn")
-)
 
 
 def main() -> None:
@@ -56,7 +51,7 @@ def main() -> None:
             st.info(
                 "**There is nothing to explore yet.** Make record files of your data set:", icon=":material/search:"
             )
-            st.code(COMMANDS, language="bash")
+            st.code(MAKE_RECORDS, language="bash")
     except UserError as error:
         st.error(plain(str(error)), icon=":material/error:")
 
