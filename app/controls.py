@@ -7,13 +7,12 @@ import streamlit as st
 from app import detectors, links
 from app.comparison import Settings, num_stages
 from app.components.sample_strip import sample_strip
-from app.detectors import ModelFile
+from app.detectors import FIRST_MODELS, ModelFile
 from app.lines import MOST_MODELS
 from app.markup import plain
 from app.photos import UPLOAD_TYPES, Photo, sample_paths
 from obcn.offsets.codecs import DecodeRule
 
-FIRST_MODELS = ("regression", "obcn")
 TEMPERATURES = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 
 

@@ -16,6 +16,9 @@ from app.lines import RESERVED
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, load_checkpoint, read_card
 from obcn.errors import UserError
 
+# What a newcomer sees before touching anything.
+FIRST_MODELS = ("regression", "obcn")
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -134,8 +137,10 @@ def _added() -> _Added:
 
 
 def _shipped() -> list[Path]:
-    """Files in ``checkpoints/``, the baseline first."""
-    return sorted(SHIPPED_CHECKPOINTS.glob("*.safetensors"), key=lambda path: (path.stem != "regression", path.stem))
+    """Files in ``checkpoints/``, the baseline and the paper's head before the others."""
+    first = {name: place for place, name in enumerate(FIRST_MODELS)}
+    files = SHIPPED_CHECKPOINTS.glob("*.safetensors")
+    return sorted(files, key=lambda path: (first.get(path.stem, len(first)), path.stem))
 
 
 def _readable(files: dict[str, Path]) -> tuple[dict[str, ModelFile], list[str]]:

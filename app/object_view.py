@@ -130,7 +130,9 @@ def headline(view: ObjectView) -> str:
     cards = []
     for name in seen.models:
         values = [(f"{item.scores[name]:.2f}", "score" if item.reported_by(name) else "score, not reported")]
-        if name not in boxes:
+        if item.name not in seen.models[name].card.classes:
+            values = [("none", f"does not know {item.name}")]
+        elif name not in boxes:
             values = [("none", "saw nothing here")]
         elif truth is not None:
             values.append((f"{box_iou(boxes[name], truth):.2f}", "IoU with truth"))
@@ -151,6 +153,8 @@ def draw_object(view: ObjectView) -> None:
     seen, item = view.seen, view.item
     if view.model is None:
         st.caption("No chosen model has distributions. Choose one in the side panel to see what it believes.")
+    elif item.name not in seen.models[view.model].card.classes:
+        st.info(f"{plain(view.model)} does not know the class {plain(item.name)}: there is no belief to show.")
     elif view.belief is None:
         st.info(f"{plain(view.model)} saw no {plain(item.name)} here, not even weakly: there is no belief to show.")
     else:
@@ -172,7 +176,9 @@ def draw_object(view: ObjectView) -> None:
 
 
 def _draw_histograms(view: ObjectView) -> None:
-    st.subheader(plain(view.title), anchor=False)
+    # The object in the colour that it has on the photos.
+    named = f"What {plain(str(view.model))} believes about this :yellow-background[{plain(view.item.name)}]"
+    st.subheader(named, anchor=False)
     st.caption(HISTOGRAMS_SAY)
     st.html(view.key())
     figures = view.histograms()

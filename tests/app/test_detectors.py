@@ -41,13 +41,13 @@ def put(checkpoint: Path, folder: Path, name: str = "best") -> Path:
     return there
 
 
-def test_shipped_models_come_first_and_the_baseline_before_all(checkpoint, fresh, tmp_path) -> None:
+def test_shipped_models_come_first_and_the_pair_before_all(checkpoint, fresh, tmp_path) -> None:
     for name in ("obcn", "regression", "dfl"):
         put(checkpoint, fresh, name)
-    assert list(available_models()) == ["regression", "dfl", "obcn"]
+    assert list(available_models()) == ["regression", "obcn", "dfl"]
     add_folder(put(checkpoint, tmp_path / "run").parent)
     assert len(available_models()) == 4
-    assert list(available_models())[:3] == ["regression", "dfl", "obcn"]
+    assert list(available_models())[:3] == ["regression", "obcn", "dfl"]
 
 
 def test_every_checkpoint_with_a_card_in_a_folder_is_offered_under_its_own_name(checkpoint, tmp_path) -> None:

@@ -7,7 +7,7 @@ from analysis.palette import LIGHT
 from app.comparison import Comparison, Settings
 from app.lines import model_lines, with_models
 from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
-from app.object_view import view_of
+from app.object_view import headline, view_of
 from app.objects import find_objects
 from app.photos import Photo
 from app.report import detections_table, report_html
@@ -87,3 +87,13 @@ def test_the_table_gives_every_box_in_pixels_with_the_spread(seen) -> None:
         view.belief.spread_pixels("x", 0), abs=0.01
     )
     assert table["centre x, spread, px"].notna().sum() == 1
+
+
+def test_a_model_that_cannot_know_an_object_is_not_blamed_for_missing_it(seen) -> None:
+    alone = detections([BOX], ["dog"], [0.7], REGRESSION)
+    found = {"regression": alone, "obcn": detections([], [], [], BINS)}
+    models = {"regression": seen.models["regression"], "obcn": model("obcn", "obcn", classes=("cat", "zebra"))}
+    other = Comparison(seen.photo, models, SETTINGS, found, find_objects(found, 0.5, None))
+    assert "does not know dog" in headline(view_of(other, other.objects[0], "obcn", palette_of(other)))
+    missed = Comparison(seen.photo, seen.models, SETTINGS, found, find_objects(found, 0.5, None))
+    assert "saw nothing here" in headline(view_of(missed, missed.objects[0], "obcn", palette_of(missed)))
