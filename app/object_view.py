@@ -30,7 +30,9 @@ HISTOGRAMS_SAY = (
     "than the bins reach. A lower row enlarges the shaded window of the one above."
 )
 REFINEMENT, VERDICTS = "From candidate to box", "Where each one puts it"
-REFINEMENT_SAY = "How it got there: stage 1 moves the candidate, later stages correct it by a hair."
+REFINEMENT_SAY = (
+    "How it got there: stage 1 moves the candidate; later stages, where there are any, correct it by a hair."
+)
 VERDICTS_SAY = "Who is closest: compare where each answer puts the four sides of this object."
 
 
@@ -169,7 +171,7 @@ def draw_object(view: ObjectView) -> None:
     st.subheader("All boxes in numbers", anchor=False)
     said = "In pixels of the photo."
     if view.belief is not None:
-        said += " ± is the standard deviation of stage 1's distribution: how unsure the head is."
+        said += " ± is the standard deviation of its first distribution: how unsure the head is."
     st.caption(said)
     st.html(view.table())
     export_table(partial(numbers, view.boxes, view.palette, view.belief), f"Boxes of this {item.name}")

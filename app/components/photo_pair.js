@@ -29,7 +29,8 @@ function drawPanel(pair, panel, data, setTriggerValue) {
   lineUp(element.querySelector(".swatch"), line);
   const title = element.querySelector("b");
   title.textContent = title.title = panel.model;
-  element.querySelector(".subtitle").textContent = panel.subtitle;
+  const subtitle = element.querySelector(".subtitle");
+  subtitle.textContent = subtitle.title = panel.subtitle;
   element.querySelector(".status").textContent = panel.status;
 
   const frame = element.querySelector(".frame");
