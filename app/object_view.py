@@ -31,8 +31,6 @@ HISTOGRAMS_SAY = (
 )
 REFINEMENT, VERDICTS = "From candidate to box", "Where each one puts it"
 REFINEMENT_SAY = "How it got there: stage 1 moves the candidate; later stages, if there are any, correct it by a hair."
-    "How it got there: stage 1 moves the candidate; later stages, where there are any, correct it by a hair."
-)
 VERDICTS_SAY = "Who is closest: compare where each answer puts the four sides of this object."
 
 
