@@ -53,10 +53,12 @@ def choose_heads(choice: Choice) -> dict[Side, int]:
             help="The head that is judged: its IoU, score and entropy are what filters and orders look at.",
         )
     others = [name for name in names if name != head]
+    plain = [name for name in others if not choice.infos[names.index(name)].num_stages]
     with other:
         against = st.selectbox(
             "against",
             [*others, NOTHING],
+            index=others.index(plain[0]) if plain else 0,
             key="against",
             bind="query-params",
             help="The head that its IoU is compared with, on the same true objects.",

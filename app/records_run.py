@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
 from app.detectors import ModelFile, stamp
-from app.sources import read_source, voc_root
+from app.sources import photo_folder, read_source, voc_root
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, load_checkpoint
 from obcn.data import Annotations
 from obcn.errors import UserError
@@ -76,6 +77,12 @@ def photos_to_run(data: str, photos: str) -> tuple[Annotations, int]:
     Raises:
         UserError: missing, damaged, or none of its photos is there.
     """
+    folder = photo_folder(data, photos)
+    return _photos_to_run(data, photos, *(path.stat().st_mtime_ns for path in (Path(data).expanduser(), folder)))
+
+
+@lru_cache(maxsize=4)
+def _photos_to_run(data: str, photos: str, *stamps: int) -> tuple[Annotations, int]:
     annotations = read_source(data, photos)
     images = [image for image in annotations.images if annotations.path(image).is_file()]
     if not images:

@@ -110,7 +110,7 @@ def _show(
             icon=":material/search_off:",
         )
         return
-    page = _choose_page(len(order), len(table), show)
+    page = _choose_page(len(order), len(table), show, (filters, sort, tuple(names.values())))
     rows = table.iloc[order[(page - 1) * PER_PAGE : page * PER_PAGE]]
     with st.spinner(f"Reading {len(rows)} pictures…"):
         if show == OBJECTS:
@@ -130,11 +130,12 @@ def _one_of(label: str, options: list[str], key: str) -> str:
     return st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params")
 
 
-def _choose_page(count: int, total: int, show: str) -> int:
-    pages = ceil(count / PER_PAGE)
-    # A filter that leaves fewer pages than the one that is shown leads back to the first.
-    if st.session_state.get("page", 1) > pages:
-        st.session_state["page"] = 1
+def _choose_page(count: int, total: int, show: str, view: tuple) -> int:
+    """The page that is shown: the first of every view that is new, and of one that has become too short."""
+    state, pages = st.session_state, ceil(count / PER_PAGE)
+    if state.get("paged", (show, view)) != (show, view) or state.get("page", 1) > pages:
+        state["page"] = 1
+    state["paged"] = show, view
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{count:,}** of {total:,} {show}")
         return st.pagination(pages, key="page", bind="query-params")

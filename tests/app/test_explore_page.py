@@ -219,3 +219,24 @@ def test_a_link_to_a_weak_object_lowers_compares_threshold(folder) -> None:
     weak, missed = tiles(opened(records=["weak.parquet"], folder="photos", sort="highest IoU"))
     assert weak["link"].endswith("&score=0.30")
     assert "score" not in missed["link"]
+
+
+def test_a_new_order_or_filter_begins_at_the_first_page(folder) -> None:
+    rows = [
+        {"photo": 1, "truth": (k, 0, k + 50, 50), "id": k, "box": (k, 0, k + 50, 50), "score": 0.5 + k / 200}
+        for k in range(60)
+    ]
+    write_scene(folder / "many.parquet", rows, 1, "many")
+    app = opened(records=["many.parquet"], folder="photos", page="3", sort="lowest score")
+    assert len(tiles(app)) == 60 - 2 * 24
+    app.selectbox(key="sort").set_value("highest score").run()
+    assert app.session_state["page"] == 1
+    assert len(tiles(app)) == 24
+
+
+def test_bins_are_judged_against_regression_at_first(folder) -> None:
+    for model, stages in (("a", 1), ("b", 1), ("plain", 0)):
+        row = {"photo": 1, "truth": CAT, "id": 7, "box": CAT, "score": 0.9}
+        write_scene(folder / f"{model}.parquet", [row], 1, model, stages)
+    app = opened(records=["b.parquet", "a.parquet", "plain.parquet"])
+    assert (app.selectbox(key="head").value, app.selectbox(key="against").value) == ("b", "plain")
