@@ -51,7 +51,7 @@ def test_the_committed_page_is_what_the_committed_files_give(monkeypatch) -> Non
     assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == results_page(Path("results")) + "\n"
 
 
-@pytest.mark.parametrize("name", ORDER)
+@pytest.mark.parametrize("name", [name for name in ORDER if (COMMITTED / f"{name}.json").is_file()])
 def test_committed_results_are_of_the_study_as_it_stands(name) -> None:
     study, found = load_study(name), read_results(COMMITTED / f"{name}.json")
     assert [row["row"] for row in found.table] == [row.name for row in study.rows]
