@@ -242,22 +242,25 @@ def keep(objects: pd.DataFrame, filters: Filters, measure: np.ndarray | None = N
 
 def sorts_for(objects: pd.DataFrame) -> list[str]:
     """The orders that a table has the columns, and at least one value, for; by file name first without a head."""
-    sorts = [
-        sort for sort, (column, _) in SORTS.items() if column in objects.columns and not objects[column].isna().all()
-    ]
+    known = {name for name in objects.columns if objects.empty or objects[name].notna().any()}
+    sorts = [sort for sort, (column, _) in SORTS.items() if column in known]
     return sorts if "iou" in objects.columns else sorts[::-1]
 
 
 def per_photo(collection: Collection, kept: np.ndarray) -> pd.DataFrame:
-    """The photos with what their kept objects come to: ``count``, and means of ``gain``, ``iou`` and so on."""
+    """The photos with what their kept objects come to: ``count``, and means of ``gain``, ``iou`` and so on.
+
+    A mean is of the objects that have the value; NaN where none has.
+    """
     place, photos = collection.place[kept], collection.photos
-    counts = np.bincount(place, minlength=len(photos))
-    table = photos.assign(count=counts)
+    table = photos.assign(count=np.bincount(place, minlength=len(photos)))
     for column in ("gain", "iou", "score", "entropy", "truth_area"):
         if column in collection.objects:
-            sums = np.bincount(place, weights=collection.objects[column].to_numpy()[kept], minlength=len(photos))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                table[column] = sums / counts
+            values = collection.objects[column].to_numpy()[kept]
+            known = ~np.isnan(values)
+            sums = np.bincount(place[known], weights=values[known], minlength=len(photos))
+            with np.errstate(invalid="ignore"):
+                table[column] = sums / np.bincount(place[known], minlength=len(photos))
     return table
 
 

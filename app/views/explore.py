@@ -105,10 +105,8 @@ def _show(
         # A photo without an object has nothing that could fall out, until something is asked of objects.
         order = order[(table["count"].to_numpy()[order] > 0) | (not filters.narrow)]
     if not len(order):
-        st.info(
-            f"None of the {len(table):,} {show} passes the filters. Widen them in the side panel.",
-            icon=":material/search_off:",
-        )
+        none = f"None of the {len(table):,} {show} passes the filters. Widen them in the side panel."
+        st.info(none if len(table) else f"There are no {show} here.", icon=":material/search_off:")
         return
     page = _choose_page(len(order), len(table), show, (filters, sort, tuple(names.values())))
     rows = table.iloc[order[(page - 1) * PER_PAGE : page * PER_PAGE]]

@@ -172,6 +172,24 @@ def test_a_class_that_one_model_never_finds_is_a_miss_of_its(folder) -> None:
     assert tiles(app)[0]["verdict"] == "-1.00 worse"
 
 
+def test_false_alarms_alone_have_photos_and_no_object(folder) -> None:
+    write_scene(folder / "alarms.parquet", [{"photo": 1, "box": CAT, "score": 0.9}], 1, "alarms")
+    app = opened(records=["alarms.parquet"], folder="photos")
+    assert "There are no objects here" in app.info[0].value
+    app.segmented_control(key="show").set_value("photos").run()
+    (tile,) = tiles(app)
+    assert (tile["title"], tile["values"]) == ("no objects", [["head", "0 found, 1 false"]])
+
+
+def test_a_data_set_without_a_box_has_photos_and_no_object(folder) -> None:
+    content = json.loads((folder / "val.json").read_text())
+    (folder / "bare.json").write_text(json.dumps(content | {"annotations": []}))
+    app = opened(truth="bare.json", folder="photos")
+    assert "There are no objects here" in app.info[-1].value
+    app.segmented_control(key="show").set_value("photos").run()
+    assert [tile["title"] for tile in tiles(app)] == ["no objects", "no objects"]
+
+
 def test_a_photo_that_is_gone_leaves_a_tile_with_words(folder) -> None:
     (folder / "photos/1.png").unlink()
     app = opened(records=["bins.parquet"], folder="photos")

@@ -140,6 +140,18 @@ def test_photos_count_the_objects_that_pass(pair):
     assert np.isnan(photos.loc["3.png", "gain"])
 
 
+def test_a_photos_mean_is_of_the_objects_that_have_a_value(tmp_path):
+    rows = [
+        {"photo": 1, "truth": CAT, "id": 1, "box": CAT, "score": 0.6},
+        {"photo": 1, "truth": DOG, "id": 2, "category": 2},
+    ]
+    path = write_scene(tmp_path / "r.parquet", rows, 1)
+    collection = Collection.of(pair_heads(head_objects(path, read_info(path)), None), photos_of_records([path]))
+    photo = per_photo(collection, np.ones(2, dtype=bool)).iloc[0]
+    assert (photo["count"], photo.iou, photo.score) == (2, 0.5, pytest.approx(0.6))
+    assert np.isnan(photo.entropy)
+
+
 def test_false_alarms_are_those_that_would_be_reported(files):
     alarms = false_alarms(files[0])
     assert alarms.score.tolist() == [pytest.approx(0.7)]
