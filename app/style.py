@@ -20,11 +20,12 @@ PAGE_CSS = """
 .obcn-facts .values b { font-size: 1.05rem; font-weight: 650; }
 .obcn-facts small { font-size: 0.8rem; opacity: 0.8; }
 .obcn-scroll { overflow-x: auto; }
-.obcn-numbers { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-.obcn-numbers th, .obcn-numbers td { padding: 0.4rem 0.7rem; text-align: right; white-space: nowrap;
+.obcn-numbers, .obcn-wide { border-collapse: collapse; width: 100%; font-size: 0.9rem;
+  font-variant-numeric: tabular-nums; }
+:is(.obcn-numbers, .obcn-wide) :is(th, td) { padding: 0.4rem 0.7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
-.obcn-numbers th { font-weight: 600; }
-.obcn-numbers th:first-child { text-align: left; }
+:is(.obcn-numbers, .obcn-wide) th { font-weight: 600; }
+:is(.obcn-numbers, .obcn-wide) th:first-child { text-align: left; }
 .obcn-key i, .obcn-numbers i, .obcn-facts i { display: inline-block; width: 2.1rem; vertical-align: middle; }
 .obcn-numbers i { margin-right: 0.6rem; }
 .obcn-facts i { width: 1.6rem; margin-right: 0.4rem; }
@@ -35,6 +36,6 @@ PAGE_CSS = """
   .obcn-numbers i { display: block; margin: 0 0 0.2rem; }
   .obcn-numbers td span { display: block; }
 }
-.obcn-numbers thead th { font-weight: 400; opacity: 0.8; vertical-align: bottom; }
+:is(.obcn-numbers, .obcn-wide) thead th { font-weight: 400; opacity: 0.8; vertical-align: bottom; }
 </style>
 """

@@ -19,5 +19,5 @@ def html_table(table: pd.DataFrame, label: str) -> str:
         body.append(f'<tr><th scope="row">{escape(str(name))}</th>{values}</tr>')
     return (
         f'<div class="obcn-scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
-        f'<table class="obcn-numbers"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        f'<table class="obcn-wide"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
     )
