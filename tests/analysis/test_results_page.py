@@ -58,3 +58,22 @@ def test_committed_results_are_of_the_study_as_it_stands(name) -> None:
     assert found.baseline == study.baseline
     assert len(found.protocol.seeds) >= 3
     assert not any("dirty" in commit for commit in found.commits), "made by commits that anyone can check out"
+
+
+README_QUOTES = {
+    "table1": (
+        "gains [[bins, expectation minus regression, Smooth L1 beta = 1 | AP]] points of AP",
+        "by argmax it falls below ([[bins, argmax minus regression, Smooth L1 beta = 1 | AP]])",
+    ),
+    "table2": ("bins keep [[bins, expectation minus Smooth L1 beta = 1.5 | AP]] to the best of them",),
+    "table3": ("a second changes AP by [[K = 2 minus K = 1 | AP]]", "a third by [[K = 3 minus K = 1 | AP]]"),
+    "later_heads": ("[[distribution focal loss minus bins, K = 1 | AP90]] points of AP90 against bins",),
+}
+
+
+@pytest.mark.parametrize("name", README_QUOTES)
+def test_the_readme_quotes_the_committed_studies(name) -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    found = read_results(COMMITTED / f"{name}.json")
+    for quote in README_QUOTES[name]:
+        assert fill_in(quote, found) in readme
