@@ -52,7 +52,12 @@ def choose_heads(choice: Choice) -> dict[Side, int]:
             bind="query-params",
             help="The head that is judged: its IoU, score and entropy are what filters and orders look at.",
         )
+    sides: dict[Side, int] = {"head": names.index(head)}
     others = [name for name in names if name != head]
+    if not others:
+        # A control of its own: what it says must not stay chosen once there is another file.
+        other.selectbox("against", [NOTHING], key="against-none", disabled=True)
+        return sides
     plain = [name for name in others if not choice.infos[names.index(name)].num_stages]
     with other:
         against = st.selectbox(
@@ -63,7 +68,6 @@ def choose_heads(choice: Choice) -> dict[Side, int]:
             bind="query-params",
             help="The head that its IoU is compared with, on the same true objects.",
         )
-    sides: dict[Side, int] = {"head": names.index(head)}
     return sides if against == NOTHING else sides | {"against": names.index(against)}
 
 

@@ -258,3 +258,14 @@ def test_bins_are_judged_against_regression_at_first(folder) -> None:
         write_scene(folder / f"{model}.parquet", [row], 1, model, stages)
     app = opened(records=["b.parquet", "a.parquet", "plain.parquet"])
     assert (app.selectbox(key="head").value, app.selectbox(key="against").value) == ("b", "plain")
+
+
+def test_an_uploaded_record_file_is_chosen_too(folder) -> None:
+    app = opened(records=["bins.parquet"])
+    file = ("mine.parquet", (folder / "regression.parquet").read_bytes(), "application/octet-stream")
+    app.file_uploader(key="records-upload").set_value([file]).run()
+    assert not app.exception
+    first, second = app.multiselect(key="records").value
+    assert (first, Path(second).name) == ("bins.parquet", "mine.parquet")
+    assert [len(tile["values"]) for tile in tiles(app)] == [2, 2]
+    assert app.selectbox(key="head").options == ["bins", "regression"]
