@@ -50,7 +50,10 @@ def address() -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:  # it lets a running script end first
+            server.kill()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,103 @@
+"""The Loss lab in a real browser: sliders by keyboard, the address, exports that arrive, and room on a telephone."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.app.browsing import SLOW, finished, fits_sideways, settled, shifted, watch_shifts, whole_page
+
+
+def open_page(browser: Browser, address: str, query: str = "", width: int = 1440, scheme: str = "light") -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(f"{address}/loss_lab{query}")
+    finished(page)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=SLOW)
+    return page
+
+
+def slider(page: Page, label: str) -> Locator:
+    return page.get_by_role("slider", name=re.compile(label))
+
+
+def mark(page: Page, figure: int, loss: str) -> list[float]:
+    """Where a loss is marked in one of the page's figures."""
+    return (
+        page.locator(".js-plotly-plot")
+        .nth(figure)
+        .evaluate(
+            "(plot, name) => { const mark = plot.data.find((trace) => trace.name === name);"
+            " return [Object.values(mark.x)[0], Object.values(mark.y)[0]]; }",
+            f"{loss} here",
+        )
+    )
+
+
+def test_the_error_is_dragged_by_keyboard_and_kept_in_the_address(browser, address) -> None:
+    page = open_page(browser, address)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    watch_shifts(page)
+    assert mark(page, 1, "L2") == [2, 2]
+    slider(page, "Error").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+    expect(page).to_have_url(re.compile(r"error=1\.8"), timeout=SLOW)
+    finished(page)
+    assert mark(page, 1, "L2") == pytest.approx([1.8, 1.8])
+    assert mark(page, 1, "Smooth L1") == pytest.approx([1.8, 1.0]), "clipped"
+    assert shifted(page) < 0.05
+    assert errors == []
+    page.close()
+
+
+def test_a_link_shows_what_was_seen(browser, address) -> None:
+    page = open_page(browser, address, "?losses=L2&losses=DFL&error=-2.5&step=3&m=10")
+    assert mark(page, 1, "L2") == [-2.5, 2.5]
+    assert mark(page, 2, "L2")[0] == 3
+    bars = page.locator(".js-plotly-plot").nth(4).evaluate("plot => Object.values(plot.data[0].y).length")
+    assert bars == 12
+    expect(slider(page, "Error")).to_have_value("-2.5")
+    page.close()
+
+
+def test_figures_and_table_arrive_as_files(browser, address) -> None:
+    page = open_page(browser, address)
+    for popover, button, begins in (
+        ("Export table", "JSON", b"["),
+        ("Export table", "CSV", b"loss,"),
+        ("Export figures", "HTML", b"<!doctype html>"),
+        ("Export figures", "SVG", b"<svg"),
+        ("Export figures", "PNG", b"\x89PNG"),
+    ):
+        page.get_by_test_id("stPopoverButton").filter(has_text=popover).click()
+        opened = page.get_by_test_id("stPopoverBody")
+        with page.expect_download(timeout=SLOW) as waiting:
+            opened.get_by_role("button", name=button, exact=True).first.click()
+        content = Path(waiting.value.path()).read_bytes()
+        assert content.startswith(begins), button
+        if button == "JSON":
+            assert [row["loss"] for row in json.loads(content)] == ["L2", "Smooth L1", "GIoU", "offset bins"]
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (400, "light")])
+def test_the_page_fits_its_window(browser, address, width, scheme) -> None:
+    page = open_page(browser, address, width=width, scheme=scheme)
+    settled(page)
+    assert fits_sideways(page)
+    whole_page(page, f"loss-lab-{width}-{scheme}")
+    page.close()
+
+
+def test_pages_are_reached_from_the_menu_of_a_narrow_screen(browser, address) -> None:
+    page = open_page(browser, address, width=400)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Models").click()
+    expect(page).to_have_url(re.compile("/models"), timeout=SLOW)
+    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible(timeout=SLOW)
+    page.close()

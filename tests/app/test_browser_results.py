@@ -1,0 +1,76 @@
+"""Results and Models in a real browser, with the files that ship."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from obcn.checkpoints import SHIPPED_CHECKPOINTS
+from tests.app.browsing import SLOW, finished, fits_sideways, whole_page
+
+
+def open_page(browser: Browser, address: str, path: str, width: int = 1440, scheme: str = "light") -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(f"{address}/{path}")
+    finished(page)
+    return page
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (400, "dark")])
+@pytest.mark.parametrize("path", ["results", "models"])
+def test_the_page_fits_its_window(browser, address, path, width, scheme) -> None:
+    page = open_page(browser, address, path, width, scheme)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    assert fits_sideways(page)
+    whole_page(page, f"{path}-{width}-{scheme}")
+    page.close()
+
+
+def test_the_table_scrolls_by_keyboard_on_a_narrow_screen(browser, address) -> None:
+    page = open_page(browser, address, "results", 400)
+    table = page.locator(".obcn-scroll").first
+    table.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(600)
+    assert table.evaluate("table => table.scrollLeft") > 20
+    page.close()
+
+
+def test_the_exported_table_is_the_one_that_is_shown(browser, address) -> None:
+    page = open_page(browser, address, "results")
+    page.get_by_test_id("stPopoverButton").filter(has_text="Export table").first.click()
+    with page.expect_download(timeout=SLOW) as waiting:
+        page.get_by_test_id("stPopoverBody").get_by_role("button", name="JSON", exact=True).click()
+    rows = json.loads(Path(waiting.value.path()).read_text())
+    assert rows[0]["row"] == "regression"
+    shown = page.locator(".obcn-wide").first.locator("tbody tr").nth(1).locator("td").first.text_content()
+    assert f"{rows[1]['AP']:.1f}" == shown
+    page.close()
+
+
+def test_one_brings_a_checkpoint_and_opens_it_in_compare(browser, address) -> None:
+    page = open_page(browser, address, "models")
+    weights = SHIPPED_CHECKPOINTS / "regression.safetensors"
+    page.locator('input[type="file"]').set_input_files(str(weights))
+    expect(page.get_by_test_id("stAlert")).to_contain_text("add regression.json", timeout=SLOW)
+    page.locator('input[type="file"]').set_input_files(str(weights.with_suffix(".json")))
+    expect(page.get_by_test_id("stAlert")).to_contain_text("Ready to compare: compact_regression", timeout=SLOW)
+    finished(page)
+    page.get_by_role("link", name="Open compact_regression in Compare").click()
+    expect(page).to_have_url(re.compile("models=regression&models=compact_regression"), timeout=SLOW)
+    expect(page.locator("[data-panel] button[data-object]").first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.close()
+
+
+def test_a_pickle_is_refused_in_one_line(browser, address) -> None:
+    page = open_page(browser, address, "models")
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "last.pth", "mimeType": "application/octet-stream", "buffer": b"\x80\x04."}
+    )
+    expect(page.get_by_test_id("stAlert")).to_contain_text("looks like a pickle", timeout=SLOW)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.close()
