@@ -94,6 +94,17 @@ def found_records() -> list[str]:
     return [str(path) for folder in RECORD_FOLDERS for path in sorted(folder.glob(f"**/*{RECORD_ENDING}"))]
 
 
+def first_records() -> list[str]:
+    """Of those found, what a newcomer sees: files of one data set, for others have no object in common."""
+    folders = {Path(name).parent for name in found_records()}
+    if not folders:
+        return []
+    main = RECORD_FOLDERS[0]
+    folder = main if main in folders else max(folders, key=lambda path: path.stat().st_mtime)
+    paths, infos, _ = _read([str(folder)])
+    return [str(path) for path, info in zip(paths, infos, strict=True) if info.data == infos[0].data]
+
+
 def default_source() -> tuple[str, str]:
     """The first data set that lies here."""
     return next((source for source in DATA_SETS if Path(source[0]).is_file()), ("", ""))
@@ -137,7 +148,7 @@ def _arrive(keys: Mapping[str, str], others: Sequence[str]) -> None:
     # Streamlit drops the state of controls, but of those in the address, when a visitor leaves their page.
     came = _upload_key(keys["records"]) not in state
     if came and not any(key in address for key in keys.values()):
-        shared = state.get(_SHARED, {"records": found_records()})
+        shared = state[_SHARED] if _SHARED in state else {"records": first_records()}
         wanted = {} if any(key in address for key in others) else state.get(memory, {})
         wanted = {key: value for key, value in wanted.items() if key in others}
         wanted |= {key: shared[name] for name, key in keys.items() if shared.get(name)}

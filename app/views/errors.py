@@ -30,6 +30,8 @@ from obcn.record_schema import COORDINATES
 
 UNITS = {"pixels": "px", "normalised offset": "normalised"}
 SAMPLES = 200
+# Fewer detections than this make ragged curves.
+FEW = 200
 # AP of more rows takes minutes: it waits until it is asked for.
 MANY_ROWS = 200_000
 
@@ -49,10 +51,14 @@ def main() -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     if evidence is None:
-        st.info("**There are no errors to show yet.** Make record files of your data set:", icon=":material/search:")
+        st.info(
+            "**There are no errors to show yet.** Run models on a data set in Explore, or make record files yourself:",
+            icon=":material/search:",
+        )
         st.code(MAKE_RECORDS, language="bash")
         return
     st.html(line_key(with_models(evidence.palette, dict(evidence.lines)), list(evidence.lines)))
+    _tell_how_many(evidence)
     unit = UNITS[_one_of("Unit", list(UNITS), "unit")]
     _show_histograms(evidence, unit)
     _show_groups(evidence, unit, "size", "Large objects err by more pixels, small ones by more of their size.")
@@ -60,6 +66,21 @@ def main() -> None:
     if any(info.num_stages for info in evidence.infos.values()):
         _show_calibration(evidence)
     _show_precision(evidence)
+
+
+def _tell_how_many(evidence: Evidence) -> None:
+    """How much the figures rest on."""
+    counts = {name: len(errors_load.rows_of(path, name)) for path, name in evidence.models}
+    told = "; ".join(
+        f"{plain(name)} {count:,} in {evidence.infos[name].photos:,} photos" for name, count in counts.items()
+    )
+    few = " **So few say little: read the shapes with care.**" if min(counts.values()) < FEW else ""
+    st.caption(f"Detections that match an object: {told}.{few}")
+    if len({(info.photos, *info.categories.values()) for info in evidence.infos.values()}) > 1:
+        st.warning(
+            "These record files are of different photos or classes, so their errors are not of the same objects.",
+            icon=":material/warning:",
+        )
 
 
 # The sections. Each runs by itself when something in it is chosen.

@@ -73,6 +73,7 @@ def test_every_section_is_drawn_of_two_heads() -> None:
     assert len(app.get("plotly_chart")) == 4 + 4 + 4 + 4 + 2
     assert not app.error
     assert not app.warning
+    assert "regression 40 in 1 photos; bins 40 in 1 photos. **So few" in app.caption[0].value
 
 
 def test_regression_alone_has_no_beliefs_to_check() -> None:
@@ -124,8 +125,9 @@ def test_records_of_other_photos_stand_side_by_side() -> None:
     write("a.parquet", "regression")
     rows = [{"photo": 99, "truth": (0, 0, 40, 40), "id": 7, "box": (0, 0, 40, 30), "score": 0.9}]
     rows[0]["columns"] = {name: 0.5 for prefix in ("error", "error_px") for name in each(prefix)}
-    write_scene(Path("other.parquet"), rows, 1, "other")
+    write_scene(Path("other.parquet"), rows, 9, "other")
     app = opened("a.parquet", "other.parquet")
+    assert "different photos" in app.warning[0].value
     app.selectbox(key="pick-histogram").select_index(3).run()
     assert not app.error
     assert {button.key for button in app.button if button.label.startswith("Show")} == {

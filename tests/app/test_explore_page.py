@@ -1,6 +1,7 @@
 """The Explore page without a browser, on record files made by hand."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,22 @@ def test_what_lies_in_the_usual_folder_is_found(folder) -> None:
     app = opened()
     assert app.multiselect(key="records").value == ["runs/records/mine.parquet"]
     assert len(tiles(app)) == 2
+
+
+def test_of_what_is_found_one_data_set_is_shown_at_first(folder) -> None:
+    """Files of other data have no object in common: together they would be an error."""
+    other = folder / "runs/app-records/other-1"
+    later = folder / "runs/app-records/later-2"
+    for place in (other, later):
+        place.mkdir(parents=True)
+        write(place / "mine.parquet", "mine", photo=1 if place == later else 2)
+    os.utime(other, (1, 1))
+    assert opened().multiselect(key="records").value == ["runs/app-records/later-2/mine.parquet"]
+    (folder / "runs/records").mkdir()
+    write(folder / "runs/records/main.parquet", "main")
+    app = opened()
+    assert app.multiselect(key="records").value == ["runs/records/main.parquet"]
+    assert len(app.multiselect(key="records").options) == 3
 
 
 def test_files_that_are_no_records_are_named_and_left_out(folder) -> None:
