@@ -108,6 +108,20 @@ def belief_figure(name: str, descent: Descent, step: int, palette: Palette = LIG
     return figure
 
 
+def with_legend(figure: go.Figure) -> go.Figure:
+    """A copy that names its lines itself; on the page one key does so for several figures."""
+    copy = go.Figure(figure)
+    room = 40
+    copy.update_layout(
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+        height=figure.layout.height + room,
+        margin_b=figure.layout.margin.b + room,
+        title_x=0.01,
+    )
+    return copy
+
+
 def _stretches(edges: list[float]) -> list[str]:
     inner = [f"{left:.3g} to {right:.3g}" for left, right in pairwise(edges[1:-1])]
     return [f"below {edges[1]:.3g}", *inner, f"above {edges[-2]:.3g}"]
@@ -142,6 +156,7 @@ def _chart(
             },
             name=f"{name} here",
             hovertemplate=hover,
+            showlegend=False,
             cliponaxis=False,
         )
     _dress(figure, f"{y_title} against {x_title}", HEIGHT, palette)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,11 @@ from app.figures.loss_lab import (
     loss_figure,
     loss_lines,
     prediction_figure,
+    with_legend,
 )
 from app.lines import with_models
 from app.markup import line_key
+from app.tables import html_table
 from obcn.offsets import BinCodec, DistanceBinCodec, OffsetCodec, RegressionCodec, SupportPointCodec
 
 STEPS = 60
@@ -75,6 +78,7 @@ def main() -> None:
         "A box head says one offset and the truth is elsewhere. **Drag the error** to see what each loss asks of the "
         "head, then **drag the step** to watch one number learn."
     )
+    st.html('<p class="obcn-narrow">Losses and their settings: » at the top.</p>')
     chosen = _settings()
     if not chosen.losses:
         st.info("Choose a loss to begin.", icon=":material/touch_app:")
@@ -88,7 +92,7 @@ def main() -> None:
     figures |= _show_descent(descents, chosen, palette, key)
     table = _show_numbers(descents, chosen)
     with st.container(horizontal=True):
-        export_figures(figures, "figures")
+        export_figures({title: partial(with_legend, figure) for title, figure in figures.items()}, "figures")
         export_table(table, "Losses")
 
 
@@ -222,7 +226,7 @@ def _show_numbers(descents: dict[str, Descent], chosen: Settings) -> pd.DataFram
     table = pd.DataFrame([_row(name, descent, chosen.step) for name, descent in descents.items()])
     said = table.set_index("loss").map(lambda value: f"{value:.3f}")
     said["steps until close"] = [f"more than {STEPS}" if steps is None else str(steps) for steps in until]
-    st.table(said, border="horizontal")
+    st.html(html_table(said.reset_index(), "Each loss in numbers"))
     return table.assign(**{"steps until close": until})
 
 
