@@ -114,7 +114,16 @@ def _said(training: Training) -> str:
 def _show_studies(studies: Mapping[str, StudyResults], palette: Palette) -> None:
     st.subheader("Studies on a frozen trunk", anchor=False)
     names = sorted(studies, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-    name = st.selectbox("Study", names, format_func=lambda name: studies[name].title, key="study", bind="query-params")
+    asked = st.query_params.get("study")
+    name = st.selectbox(
+        "Study",
+        names,
+        index=names.index(asked) if asked in names else 0,
+        format_func=lambda name: studies[name].title,
+        key="chosen-study",
+    )
+    # Not bound to the address, which would then carry the title.
+    st.query_params["study"] = name
     study = studies[name]
     st.markdown(plain(study.question))
     st.caption(

@@ -71,7 +71,7 @@ def test_the_page_of_a_figure_needs_no_network() -> None:
 def test_nothing_is_drawn_before_it_is_asked_for(made, monkeypatch) -> None:
     monkeypatch.setattr(exports, "browser_found", lambda: True)
     monkeypatch.setattr(exports, "draw_pictures", lambda files: pytest.fail("drawn"))
-    app = AppTest.from_function(page).run(timeout=60)
+    app = AppTest.from_function(page).run(timeout=300)
     assert not app.exception
     assert set(made) == {
         *(f"ap-by-iou.{kind}" for kind in ("png", "svg", "html")),
@@ -83,7 +83,7 @@ def test_nothing_is_drawn_before_it_is_asked_for(made, monkeypatch) -> None:
 
 def test_without_a_browser_the_popover_says_so_and_offers_html(made, monkeypatch) -> None:
     monkeypatch.setattr(exports, "browser_found", lambda: False)
-    app = AppTest.from_function(page).run(timeout=60)
+    app = AppTest.from_function(page).run(timeout=300)
     assert not app.exception
     assert "Chrome or Chromium" in app.caption[0].value
     assert [name for name in made if name.startswith("loss")] == ["loss.html"]

@@ -14,7 +14,7 @@ VIEW = Path(__file__).parents[2] / "app" / "views" / "loss_lab.py"
 
 @pytest.fixture
 def page() -> AppTest:
-    app = AppTest.from_file(str(VIEW), default_timeout=60).run()
+    app = AppTest.from_file(str(VIEW), default_timeout=300).run()
     assert not app.exception
     return app
 
@@ -100,7 +100,7 @@ def test_extremes(page, error, m) -> None:
 
 
 def test_a_link_opens_with_what_it_says() -> None:
-    app = AppTest.from_file(str(VIEW), default_timeout=60)
+    app = AppTest.from_file(str(VIEW), default_timeout=300)
     app.query_params.update({"error": "-1.5", "m": "40", "losses": "DFL"})
     app.run()
     assert not app.exception

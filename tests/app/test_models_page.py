@@ -23,7 +23,7 @@ def _nobody_else(monkeypatch) -> None:
 
 
 def opened(**address: str) -> AppTest:
-    app = AppTest.from_file(str(MAIN), default_timeout=120)
+    app = AppTest.from_file(str(MAIN), default_timeout=300)
     app.query_params.update(address)
     return app.switch_page("views/models.py").run()
 

@@ -15,7 +15,7 @@ VIEW = Path(__file__).parents[2] / "app" / "views" / "results.py"
 
 
 def opened(**address: str) -> AppTest:
-    app = AppTest.from_file(str(VIEW), default_timeout=60)
+    app = AppTest.from_file(str(VIEW), default_timeout=300)
     app.query_params.update(address)
     return app.run()
 
@@ -51,12 +51,16 @@ def test_studies_alone_can_be_chosen_and_linked_to(monkeypatch, tmp_path) -> Non
     write_results(tmp_path / "frozen-trunk" / "second.json", made_up().model_copy(update={"title": "The other"}))
     app = opened()
     assert not app.exception
-    assert app.selectbox(key="study").options == ["Bins against numbers", "The other"]
+    assert app.selectbox(key="chosen-study").options == ["Bins against numbers", "The other"]
     assert any("the paper gains 2.5 points of AP" in text.value and "+2.5 ± 0.7" in text.value for text in app.markdown)
     assert any("regression-12345678" in text.value for text in app.markdown)
-    app.selectbox(key="study").set_value("second").run()
+    app.selectbox(key="chosen-study").set_value("second").run()
     assert not app.exception
-    assert app.selectbox(key="study").value == "second"
+    assert app.selectbox(key="chosen-study").value == "second"
+    assert app.query_params["study"] == "second"
+    linked = opened(study="second")
+    assert linked.selectbox(key="chosen-study").value == "second"
+    assert opened(study="no such study").selectbox(key="chosen-study").value == "first"
 
 
 def test_a_study_with_curves(monkeypatch, tmp_path) -> None:
