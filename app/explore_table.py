@@ -25,6 +25,9 @@ TRUTH = each("truth", CORNERS)
 _ENTROPY = each("stage1_entropy")
 _OF_HEAD = ["row", "matched", "score", "iou", "entropy", *each("box", CORNERS)]
 
+# What photos have as means of their objects.
+MEANS = ("gain", "iou", "score", "entropy", "truth_area")
+
 # Scores from which a detection of nothing is worth showing; Compare shows the same.
 REPORTED = 0.5
 
@@ -247,14 +250,19 @@ def sorts_for(objects: pd.DataFrame) -> list[str]:
     return sorts if "iou" in objects.columns else sorts[::-1]
 
 
-def per_photo(collection: Collection, kept: np.ndarray) -> pd.DataFrame:
-    """The photos with what their kept objects come to: ``count``, and means of ``gain``, ``iou`` and so on.
+def per_photo(collection: Collection, kept: np.ndarray, columns: Sequence[str] = MEANS) -> pd.DataFrame:
+    """The photos with what their kept objects come to: ``count``, and the mean of each column.
 
     A mean is of the objects that have the value; NaN where none has.
+
+    Args:
+        collection: objects and photos.
+        kept: (objects,) mask.
+        columns: of ``MEANS``; those that the objects lack are left out.
     """
     place, photos = collection.place[kept], collection.photos
     table = photos.assign(count=np.bincount(place, minlength=len(photos)))
-    for column in ("gain", "iou", "score", "entropy", "truth_area"):
+    for column in columns:
         if column in collection.objects:
             values = collection.objects[column].to_numpy()[kept]
             known = ~np.isnan(values)

@@ -12,7 +12,7 @@ from app import detectors, explore_load
 from app.components.photo_grid import photo_grid
 from app.explore_controls import OTHER_KEYS, choose_filters, choose_heads
 from app.explore_run import offer_runs
-from app.explore_table import Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
+from app.explore_table import MEANS, SORTS, Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
 from app.explore_tiles import Source, object_tiles, photo_tiles
 from app.exports import export_table
 from app.lines import with_models
@@ -100,7 +100,8 @@ def _show(
         table, order = collection.objects, collection.order(sort)
         order = order[kept[order]]
     else:
-        table = per_photo(collection, kept)
+        # Of a million objects every mean takes its time: here the two that are shown and sorted by.
+        table = per_photo(collection, kept, [name for name in MEANS if name in ("gain", SORTS[sort][0])])
         order = order_of(table, sort)
         # A photo without an object has nothing that could fall out, until something is asked of objects.
         order = order[(table["count"].to_numpy()[order] > 0) | (not filters.narrow)]
@@ -121,7 +122,7 @@ def _show(
         st.caption(SAYS[show])
     photo_grid(tiles, lines, palette, "grid", _open_tile)
     # A million rows take a second to gather: only when they are asked for.
-    export_table(lambda: table.iloc[order], f"explore {show}")
+    export_table(lambda: (table if show == OBJECTS else per_photo(collection, kept)).iloc[order], f"explore {show}")
 
 
 def _one_of(label: str, options: list[str], key: str) -> str:
