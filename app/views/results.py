@@ -29,6 +29,13 @@ BARE = {"displayModeBar": False}
 # Pixels that the title takes in a figure of analysis; on the page the heading stands above it.
 ROOM_OF_TITLE = 80
 
+# What to look for in each kind of a study's figure.
+LOOK = {
+    "gains": "To the right of the line is a gain over the baseline. Circles are single seeds, the dot is their mean.",
+    "curves": "Each line is a kind of head; numbers run along the axis. Bars: one standard deviation over seeds.",
+    "trade": "Up and to the right is better. The numbers at the marks are the {axis}. Bars: one standard deviation.",
+}
+
 
 def main() -> None:
     """Draw the page."""
@@ -134,9 +141,10 @@ def _show_studies(studies: Mapping[str, StudyResults], palette: Palette) -> None
     st.html(html_table(comparison_table(rows), f"{study.title}, beside the paper's"))
     figure = study_figure(study, palette)
     fitted(figure, palette, figure.layout.height - ROOM_OF_TITLE)
-    if study.axis is None:
+    if study.figure == "gains":
         # The baseline's name is too long for an axis on a telephone; the table's first row has it.
         figure.update_xaxes(title_text="gain in AP over the baseline, points")
+    st.caption(LOOK[study.figure].format(axis=study.axis))
     _draw(st.container(), figure, study.title)
     st.markdown("\n".join(_verdicts(study)))
     if finding := _finding(name, study):

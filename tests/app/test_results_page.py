@@ -71,6 +71,7 @@ def test_a_study_with_curves(monkeypatch, tmp_path) -> None:
     app = opened(study="figure5")
     assert not app.exception
     assert len(app.get("plotly_chart")) == 1
+    assert any("numbers run along the axis" in text.value for text in app.caption)
 
 
 def test_damaged_files_get_a_line_each(monkeypatch, tmp_path) -> None:
