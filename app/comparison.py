@@ -123,4 +123,3 @@ def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetecti
         outputs = scored.candidates.offset_outputs / settings.temperature
         scored = replace(scored, candidates=replace(scored.candidates, offset_outputs=outputs))
     return select(scored, codec, DetectionThresholds(score=FLOOR, nms_iou=settings.nms_iou, per_image=300))
-
