@@ -67,6 +67,8 @@ README_QUOTES = {
     ),
     "table2": ("bins keep [[bins, expectation minus Smooth L1 beta = 1.5 | AP]] to the best of them",),
     "table3": ("a second changes AP by [[K = 2 minus K = 1 | AP]]", "a third by [[K = 3 minus K = 1 | AP]]"),
+    "gain_weights": ("bins keep [[bins, K = 1, weight 1 minus Smooth L1, weight 0.5 | AP]] over Smooth L1",),
+    "gain_separate": ("the gain is gone ([[bins, K = 1 minus Smooth L1 | AP]])",),
     "later_heads": ("[[distribution focal loss minus bins, K = 1 | AP90]] points of AP90 against bins",),
 }
 
