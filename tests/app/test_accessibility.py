@@ -21,13 +21,22 @@ def violations(page) -> list[str]:
     ]
 
 
+def lasting_violations(page, seconds: int = 30) -> list[str]:
+    """Those that last: between two runs of its script a page can stand without its style sheet for a moment."""
+    for _ in range(seconds // 2):
+        if not (found := violations(page)):
+            return []
+        page.wait_for_timeout(2000)
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_page_has_a_serious_violation(browser, address, view, scheme) -> None:
     page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
     page.goto(f"{address}/{'' if view == 'compare' else view}")
     finished(page)
-    assert violations(page) == []
+    assert lasting_violations(page) == []
     page.close()
 
 
@@ -37,7 +46,7 @@ def test_the_menu_of_a_narrow_screen_has_none(browser, address) -> None:
     finished(page)
     page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_test_id("stSidebar").get_by_role("link", name="Results").wait_for(state="visible")
-    assert violations(page) == []
+    assert lasting_violations(page) == []
     page.close()
 
 
