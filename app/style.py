@@ -5,8 +5,9 @@ PAGE_CSS = """
 <style>
 .stMainBlockContainer { padding-top: 3rem; padding-bottom: 3rem; max-width: 90rem; }
 @media (max-width: 40rem) { .stMainBlockContainer { padding-top: 4.5rem; } }
-/* Streamlit writes white on the theme's colour here, which cannot be read where that colour is light. */
+/* Streamlit writes white on the theme's colour in these, which cannot be read where that colour is light. */
 .stMultiSelect [data-tag] { background: color-mix(in srgb, currentColor 14%, transparent); color: inherit; }
+button[kind="primary"] { color: light-dark(#fff, #10151b); }
 .obcn-narrow { margin: 0; font-size: 0.9rem; opacity: 0.8; }
 @media (min-width: 40rem) { .stElementContainer:has(.obcn-narrow) { display: none; } }
 .obcn-key { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; font-size: 0.85rem; margin: 0 0 0.25rem; }

@@ -195,7 +195,7 @@ def _explain_training() -> None:
         f"cp runs/{head}/best.json checkpoints/{head}.json"
         for head in ("regression", "obcn")
     ]
-    st.code("\n\n".join(commands), language="bash")
+    st.code("\n\n".join(commands), language=None)
     st.caption("`obcn train --help` says what data.yaml holds. Reload this page when they are there.")
 
 

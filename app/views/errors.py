@@ -52,10 +52,11 @@ def main() -> None:
         return
     if evidence is None:
         st.info(
-            "**There are no errors to show yet.** Run models on a data set in Explore, or make record files yourself:",
+            "**There are no errors to show yet.** Run models on a data set in Explore, or make record files yourself.",
             icon=":material/search:",
         )
-        st.code(MAKE_RECORDS, language="bash")
+        st.page_link("views/explore.py", label="Run models in Explore", icon=":material/play_arrow:")
+        st.code(MAKE_RECORDS, language=None)
         return
     st.html(line_key(with_models(evidence.palette, dict(evidence.lines)), list(evidence.lines)))
     _tell_how_many(evidence)

@@ -51,7 +51,7 @@ def main() -> None:
             st.info(
                 "**There is nothing to explore yet.** Make record files of your data set:", icon=":material/search:"
             )
-            st.code(MAKE_RECORDS, language="bash")
+            st.code(MAKE_RECORDS, language=None)
     except UserError as error:
         st.error(plain(str(error)), icon=":material/error:")
 

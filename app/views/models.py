@@ -29,7 +29,7 @@ def main() -> None:
         st.warning(plain(problem), icon=":material/error:")
     if not known:
         st.info("**There is no model yet.** This command trains one:", icon=":material/model_training:")
-        st.code("obcn train compact_obcn --data data.yaml --output runs/obcn", language="bash")
+        st.code("obcn train compact_obcn --data data.yaml --output runs/obcn", language=None)
         return
     # What a visitor just brought comes first.
     names = sorted(known, key=lambda name: name not in brought)
@@ -108,13 +108,13 @@ def _show(model: ModelFile, known: Mapping[str, ModelFile]) -> None:
         query_params={"models": list(dict.fromkeys(beside))},
     )
     with st.expander("Commands"):
-        st.code(card.training.command, language="bash", wrap_lines=True)
+        st.code(card.training.command, language=None, wrap_lines=True)
         if card.training.start is not None:
             st.caption("The start:")
-            st.code(card.training.start.command, language="bash", wrap_lines=True)
+            st.code(card.training.start.command, language=None, wrap_lines=True)
         if card.evaluation is not None:
             st.caption("Its figures:")
-            st.code(card.evaluation.command, language="bash", wrap_lines=True)
+            st.code(card.evaluation.command, language=None, wrap_lines=True)
 
 
 main()

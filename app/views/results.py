@@ -98,7 +98,7 @@ def _show_evaluations(
     with st.expander("Commands, commits and seeds"):
         for name, evaluation in evaluations.items():
             st.markdown(f"**{plain(name.replace('_', ' '))}**{_trained(evaluation)}")
-            st.code(evaluation.command, language="bash", wrap_lines=True)
+            st.code(evaluation.command, language=None, wrap_lines=True)
 
 
 def _trained(evaluation: Evaluation) -> str:
@@ -153,7 +153,7 @@ def _show_studies(studies: Mapping[str, StudyResults], palette: Palette) -> None
         export_figures({study.title: figure}, f"figures-{name}")
         export_table(rows, study.title)
     with st.expander("Command, commits and seeds"):
-        st.code(study.command, language="bash", wrap_lines=True)
+        st.code(study.command, language=None, wrap_lines=True)
         st.markdown(
             plain(
                 f"Commit {', '.join(study.commits)}; {study.dates[0][:10]} to {study.dates[1][:10]}; seeds "
@@ -193,7 +193,7 @@ def _explain_measuring() -> None:
     st.code(
         "obcn eval --model obcn --images photos --annotations val.json --json results/mine/obcn.json\n"
         "python -m analysis.ablation --table 1",
-        language="bash",
+        language=None,
     )
 
 

@@ -26,16 +26,23 @@ BROWSER_ARGUMENTS = [
 ]
 
 
+# What a newcomer has; a developer's own records and data sets would change what the pages show.
+CLONED = (".streamlit", "app", "checkpoints", "results")
+
+
 @pytest.fixture(scope="session")
-def address() -> Iterator[str]:
+def address(tmp_path_factory) -> Iterator[str]:
     """A running server's address; one server for all tests, as it is one server for all visitors."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in CLONED:
+        (folder / name).symlink_to(ROOT / name)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
     options = ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
     environment = os.environ | {"STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"}
-    server = subprocess.Popen([*command, *options], cwd=ROOT, env=environment)
+    server = subprocess.Popen([*command, *options], cwd=folder, env=environment)
     try:
         url = f"http://127.0.0.1:{port}"
         for _ in range(240):
