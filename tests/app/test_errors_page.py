@@ -11,7 +11,7 @@ from obcn.record_schema import each
 from tests.analysis.synthetic import write_matched, write_scene
 from tests.analysis.test_calibration import stage_columns
 
-PAGE = str(Path(__file__).parents[2] / "app" / "views" / "errors.py")
+MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 ROWS = 40
 
 
@@ -53,12 +53,12 @@ def write(path: str, model: str, num_stages: int = 0) -> str:
 
 
 def opened(*files: str, **address: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=120)
+    app = AppTest.from_file(MAIN, default_timeout=120)
     if files:
         app.query_params["files"] = list(files)
     for key, value in address.items():
         app.query_params[key] = value
-    app.run()
+    app.switch_page("views/errors.py").run()
     assert not app.exception
     return app
 
@@ -109,6 +109,7 @@ def test_without_a_record_file_the_commands_are_shown() -> None:
     app = opened()
     assert "no errors to show yet" in app.info[0].value
     assert "--records" in app.code[0].value
+    assert [link.proto.label for link in app.get("page_link")] == ["Run models in Explore"]
 
 
 def test_files_without_errors_are_named_and_the_others_drawn() -> None:
