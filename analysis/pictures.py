@@ -6,6 +6,7 @@ Streamlit is the whole app.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -69,10 +70,20 @@ def _draw(pages: dict[str, str]) -> None:
             height=[figure.layout.height for figure in figures],
             scale=[2 if path.endswith(".png") else 1 for path in pages],
         )
+        for path in map(Path, pages):
+            if path.suffix == ".svg":
+                path.write_text(_steady(path.read_text(encoding="utf-8")), encoding="utf-8")
     # Whatever goes wrong here is one thing to the caller: no pictures.
     except Exception as error:
         print((str(error).strip().splitlines() or [type(error).__name__])[0])
         sys.exit(1)
+
+
+def _steady(svg: str) -> str:
+    """The picture without the random words that plotly puts into its ids: one figure, the same bytes each time."""
+    words = set(re.findall(r'(?: id="defs-| trace)(\w{6})"', svg))
+    # Each follows a name; a number of the picture that reads alike does not.
+    return re.sub(rf"(?<=[a-z-])(?:{'|'.join(words)})", "", svg) if words else svg
 
 
 if __name__ == "__main__":

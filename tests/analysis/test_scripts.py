@@ -143,8 +143,9 @@ def test_a_browser_draws_pictures_in_the_figures_size(tmp_path):
     import plotly.graph_objects as go
 
     figure = go.Figure(go.Scatter(y=[1, 2]), {"width": 321, "height": 123})
-    files = {tmp_path / "a.svg": figure, tmp_path / "b.png": figure}
+    files = {tmp_path / "a.svg": figure, tmp_path / "b.png": figure, tmp_path / "c.svg": figure}
     assert draw_pictures(files) is None
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "c.svg").read_bytes()
     assert 'width="321" height="123"' in (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert Image.open(tmp_path / "b.png").size == (642, 246)
 
