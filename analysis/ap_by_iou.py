@@ -19,7 +19,7 @@ from analysis.output import Picture, run, script, write_figures, write_tables
 from analysis.palette import LIGHT, Line, Palette
 from analysis.precision import ModelResults, bootstrap_ap, load_results, same_data
 from obcn.errors import UserError
-from obcn.records import read_info
+from obcn.records.files import read_info
 
 app = script("AP at IoU 0.50 to 0.95 of any number of models, and the share of the lost AP that bad boxes cost.")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.matched import MatchedRows
-from obcn.record_schema import COORDINATES
+from obcn.records.schema import COORDINATES
 
 GROUPS = 10
 _GROUP = ["model", "stage", "coordinate", "count", "low", "high"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from analysis.palette import FONT, LIGHT, Line, Palette, Role
-from obcn.record_files import RecordInfo
+from obcn.records.files import RecordInfo
 
 # Which role's line a model borrows: a regression head regression's, a bin head expectation's; more models the rest.
 _SPARE: tuple[Role, ...] = ("stage", "argmax", "truth", "candidate")

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from analysis.drawing import faded, finish, stroke
 from analysis.errors import UNITS
 from analysis.palette import LIGHT, Line, Palette
-from obcn.record_schema import COORDINATES
+from obcn.records.schema import COORDINATES
 
 COORDINATE_TITLES = {"x": "x, centre", "y": "y, centre", "w": "w, width", "h": "h, height"}
 UNIT_TITLES = {"normalised": "error, normalised offset", "px": "error, pixels"}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.matched import MatchedRows
-from obcn.record_schema import COORDINATES
+from obcn.records.schema import COORDINATES
 
 # Unit to the prefix of its columns in a record file.
 UNITS = {"normalised": "error", "px": "error_px"}

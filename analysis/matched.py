@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from obcn.errors import UserError
-from obcn.record_files import RecordInfo, read_info, read_records
+from obcn.records.files import RecordInfo, read_info, read_records
 
 # COCO's sizes, by annotated area in square pixels.
 SIZES = ("small", "medium", "large")

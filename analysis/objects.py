@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from obcn.record_files import read_records
-from obcn.record_rows import paired_iou
-from obcn.record_schema import CORNERS, each
+from obcn.records.files import read_records
+from obcn.records.rows import paired_iou
+from obcn.records.schema import CORNERS, each
 
 OBJECT = ["image_id", "file_name", "truth_id", "category", *each("truth", CORNERS), "truth_area"]
 _BOX = each("box", CORNERS)

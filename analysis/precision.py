@@ -8,7 +8,8 @@ import numpy as np
 from pycocotools.cocoeval import COCOeval
 
 from obcn.engine.evaluate import judged
-from obcn.records import coco_of_records, read_info
+from obcn.records.coco import coco_of_records
+from obcn.records.files import read_info
 
 # TIDE's background threshold: below it a detection is off every object, not badly placed on one.
 BACKGROUND_IOU = 0.1

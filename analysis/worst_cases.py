@@ -22,9 +22,9 @@ from analysis.output import Picture, run, script, write_figures, write_tables
 from analysis.palette import LIGHT, Line, Palette
 from obcn.data import read_photo
 from obcn.errors import UserError
-from obcn.record_rows import MATCH_IOU
-from obcn.record_schema import CORNERS, each
-from obcn.records import read_info
+from obcn.records.files import read_info
+from obcn.records.rows import MATCH_IOU
+from obcn.records.schema import CORNERS, each
 
 app = script("Contact sheets of the objects on which each of two heads beats the other.")
 

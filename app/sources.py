@@ -18,8 +18,8 @@ from obcn.data import Annotations, read_photo
 from obcn.data.coco import read_coco
 from obcn.data.voc import read_voc_photos
 from obcn.errors import UserError
-from obcn.record_files import read_records
-from obcn.record_schema import CORNERS, each
+from obcn.records.files import read_records
+from obcn.records.schema import CORNERS, each
 
 RECORD_ENDING = ".parquet"
 

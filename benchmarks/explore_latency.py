@@ -20,7 +20,7 @@ import typer
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.explore_tiles import Source, object_tiles
+from app.explore.tiles import Source, object_tiles
 from benchmarks.records_million import write_random_records
 
 PAGE = Path(__file__).parents[1] / "app" / "views" / "explore.py"

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import typer
 
-from obcn.record_files import ROWS_PER_GROUP, RecordInfo, RecordWriter
-from obcn.record_schema import COORDINATES, record_columns
+from obcn.records.files import ROWS_PER_GROUP, RecordInfo, RecordWriter
+from obcn.records.schema import COORDINATES, record_columns
 
 SECONDS, MEGABYTES = 30, 1000
 NUM_STAGES, NUM_BINS = 2, 22

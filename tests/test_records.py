@@ -13,7 +13,6 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from obcn import record_files
 from obcn.checkpoints import Card, Training
 from obcn.config import DetectorConfig
 from obcn.data import Annotations
@@ -22,10 +21,12 @@ from obcn.errors import UserError
 from obcn.explain import score_photo, select
 from obcn.models.detector import build_detector
 from obcn.offsets import UniformBins
-from obcn.record_files import join_records
-from obcn.record_rows import match_truths, offset_pixels
-from obcn.record_schema import COORDINATES, CORNERS, each, record_columns
-from obcn.records import RecordInfo, RecordWriter, coco_of_records, read_info, read_records, recorded, write_records
+from obcn.records import files
+from obcn.records.coco import coco_of_records
+from obcn.records.files import RecordInfo, RecordWriter, join_records, read_info, read_records
+from obcn.records.rows import match_truths, offset_pixels
+from obcn.records.schema import COORDINATES, CORNERS, each, record_columns
+from obcn.records.write import recorded, write_records
 
 CLASSES = ("cat", "dog")
 OFFSETS = {
@@ -208,7 +209,7 @@ def test_stages_add_up_and_know_their_bins(tmp_path):
 def test_entropy_spread_and_probability_of_a_known_distribution(tmp_path):
     """Half on bin 8, half on bin 13, of 20 over (-3, 3): midpoints -0.75 and 0.75."""
     from obcn.offsets import BinCodec
-    from obcn.record_rows import photo_columns
+    from obcn.records.rows import photo_columns
 
     scores = torch.full((1, 1, 4, 22), -100.0)
     scores[..., [8, 13]] = 0.0
@@ -275,7 +276,7 @@ def test_matches_are_those_of_pycocotools():
 
 def test_rows_are_written_in_groups(run, tmp_path, monkeypatch):
     detector, annotations, path, photos = run
-    monkeypatch.setattr(record_files, "ROWS_PER_GROUP", 10)
+    monkeypatch.setattr(files, "ROWS_PER_GROUP", 10)
     card = Card.model_validate(read_info(path).card)
     chunked = tmp_path / "chunked.parquet"
     for _ in recorded(iter(photos), detector, card, annotations, chunked, "obcn eval", "noise"):
@@ -334,7 +335,7 @@ def test_a_model_that_decodes_another_way_has_another_name(tmp_path):
 def test_photos_without_detections_or_objects(tmp_path):
     info = RecordInfo(model="m", card={}, command="c", data="d", photos=2, categories={1: "cat", 2: "dog"}, bins=())
     from obcn.offsets import RegressionCodec
-    from obcn.record_rows import photo_columns
+    from obcn.records.rows import photo_columns
 
     nothing = {
         "boxes": torch.zeros(0, 4),

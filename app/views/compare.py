@@ -7,18 +7,19 @@ from typing import NoReturn
 import streamlit as st
 
 from analysis.palette import DARK, LIGHT, Palette
-from app import detectors, links, scoring
-from app.comparison import Comparison, Settings, compare
+from app import detectors
+from app.compare import links, scoring
+from app.compare.comparison import Comparison, Settings, compare
+from app.compare.controls import choose_models, choose_photo, choose_settings
+from app.compare.object_view import draw_object, headline, view_of
+from app.compare.objects import FoundObject, locate
+from app.compare.panels import busy_panels, panels
+from app.compare.report import detections_table, report_html
 from app.components.photo_pair import PhotoPanel, photo_pair
-from app.controls import choose_models, choose_photo, choose_settings
 from app.detectors import ModelFile
 from app.lines import model_lines, with_models
 from app.markup import plain
-from app.object_view import draw_object, headline, view_of
-from app.objects import FoundObject, locate
-from app.panels import busy_panels, panels
 from app.photos import Photo
-from app.report import detections_table, report_html
 from obcn.errors import UserError
 
 

@@ -8,10 +8,10 @@ import streamlit as st
 
 from analysis.ap_by_iou import ap_figure
 from analysis.error_figures import calibration_figure, histogram_figure, quantile_figure
-from app import errors_load
-from app.errors_choose import draw_row, kept_figures, offer_objects
-from app.errors_evidence import Evidence, gather_evidence
-from app.errors_picks import (
+from app.errors import load
+from app.errors.choose import draw_row, kept_figures, offer_objects
+from app.errors.evidence import Evidence, gather_evidence
+from app.errors.picks import (
     calibration_key,
     calibration_picks,
     group_picks,
@@ -24,9 +24,9 @@ from app.exports import export_figures, export_table
 from app.figures.results import fitted
 from app.lines import with_models
 from app.markup import line_key, plain
-from app.records_choice import ERRORS_KEYS, MAKE_RECORDS, choose_records
+from app.records.choice import ERRORS_KEYS, MAKE_RECORDS, choose_records
 from obcn.errors import UserError
-from obcn.record_schema import COORDINATES
+from obcn.records.schema import COORDINATES
 
 UNITS = {"pixels": "px", "normalised offset": "normalised"}
 SAMPLES = 200
@@ -71,7 +71,7 @@ def main() -> None:
 
 def _tell_how_many(evidence: Evidence) -> None:
     """How much the figures rest on."""
-    counts = {name: len(errors_load.rows_of(path, name)) for path, name in evidence.models}
+    counts = {name: len(load.rows_of(path, name)) for path, name in evidence.models}
     told = "; ".join(
         f"{plain(name)} {count:,} in {evidence.infos[name].photos:,} photos" for name, count in counts.items()
     )
@@ -175,11 +175,11 @@ def _show_precision(evidence: Evidence) -> None:
         f"How AP falls as boxes must fit better; thin: had every box near an object been right. Bands hold 95% of "
         f"{SAMPLES} data sets drawn anew from the photos."
     )
-    rows = sum(len(errors_load.rows_of(path, name)) for path, name in evidence.models)
+    rows = sum(len(load.rows_of(path, name)) for path, name in evidence.models)
     if rows > MANY_ROWS and not st.toggle(f"Work it out for {rows:,} detections, which takes minutes", key="ap"):
         return
     try:
-        tables = errors_load.precision_tables(evidence.models, SAMPLES)
+        tables = load.precision_tables(evidence.models, SAMPLES)
     except UserError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

@@ -8,16 +8,17 @@ import streamlit as st
 
 from analysis.drawing import model_lines
 from analysis.palette import DARK, LIGHT, Line, Palette
-from app import detectors, explore_load
+from app import detectors
 from app.components.photo_grid import photo_grid
-from app.explore_controls import OTHER_KEYS, choose_filters, choose_heads
-from app.explore_run import offer_runs
-from app.explore_table import MEANS, SORTS, Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
-from app.explore_tiles import Source, object_tiles, photo_tiles
+from app.explore import load
+from app.explore.controls import OTHER_KEYS, choose_filters, choose_heads
+from app.explore.run import offer_runs
+from app.explore.table import MEANS, SORTS, Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
+from app.explore.tiles import Source, object_tiles, photo_tiles
 from app.exports import export_table
 from app.lines import with_models
 from app.markup import line_key, plain
-from app.records_choice import EXPLORE_KEYS, MAKE_RECORDS, Choice, choose_records
+from app.records.choice import EXPLORE_KEYS, MAKE_RECORDS, Choice, choose_records
 from app.sources import photo_folder
 from obcn.errors import UserError
 
@@ -59,13 +60,13 @@ def main() -> None:
 def _show_records(choice: Choice, palette: Palette) -> None:
     """One head's objects, or two heads'."""
     sides = choose_heads(choice)
-    collection = explore_load.load_pair(choice, sides)
+    collection = load.load_pair(choice, sides)
     _tell_what_is_left_out(choice, sides, collection)
     head = sides["head"]
     filters, column = choose_filters(collection, choice.infos[head])
     measure = None
     if column is not None:
-        values = explore_load.load_measure(choice.paths[head], column)
+        values = load.load_measure(choice.paths[head], column)
         measure = measured(collection.objects, values, column)
     kept = keep(collection.objects, filters, measure)
     _show(choice, collection, kept, filters, sides, palette)
@@ -73,7 +74,7 @@ def _show_records(choice: Choice, palette: Palette) -> None:
 
 def _show_data(choice: Choice, palette: Palette) -> None:
     """A data set's objects, without any head."""
-    collection = explore_load.load_data(choice.data, choice.photos)
+    collection = load.load_data(choice.data, choice.photos)
     offer_runs(choice.data, choice.photos)
     filters, _ = choose_filters(collection, None)
     _show(choice, collection, keep(collection.objects, filters), filters, {}, palette)
@@ -115,7 +116,7 @@ def _show(
         if show == OBJECTS:
             tiles = object_tiles(rows, names, source, whole)
         else:
-            alarms = {side: explore_load.load_alarms(choice.paths[number]) for side, number in sides.items()}
+            alarms = {side: load.load_alarms(choice.paths[number]) for side, number in sides.items()}
             tiles = photo_tiles(rows, collection, alarms, names, source)
     st.session_state["tiles-shown"] = [source.parameters(row) for row in rows.to_dict("records")]
     if sides:
@@ -167,7 +168,7 @@ def _source(choice: Choice, sides: dict[Side, int]) -> Source:
 def _tell_what_is_left_out(choice: Choice, sides: dict[Side, int], collection: Collection) -> None:
     if "against" not in sides:
         return
-    own = len(explore_load.load_head(choice, sides["head"]))
+    own = len(load.load_head(choice, sides["head"]))
     left = own - len(collection.objects)
     if left:
         st.warning(

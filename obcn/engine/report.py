@@ -11,7 +11,7 @@ from obcn.data import Annotations
 from obcn.engine.evaluate import detect, evaluate
 from obcn.engine.progress import progress_bar
 from obcn.models.detector import Detector
-from obcn.records import recorded
+from obcn.records.write import recorded
 
 FIGURES = ("AP", "AP50", "AP60", "AP70", "AP75", "AP80", "AP90", "APs", "APm", "APl")
 
@@ -27,7 +27,7 @@ def measure(
         truth: annotated photos.
         command: what the user typed, kept beside the figures.
         data: what to call the photos.
-        records: also write a record file here (:mod:`obcn.records`).
+        records: also write a record file here (:mod:`obcn.records.write`).
 
     Raises:
         UserError: classes differ, or a photo cannot be read.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from obcn.record_files import RecordInfo, RecordWriter
-from obcn.record_schema import CORNERS, each
+from obcn.records.files import RecordInfo, RecordWriter
+from obcn.records.schema import CORNERS, each
 
 CATEGORIES = {1: "cat", 2: "dog"}
 

@@ -9,7 +9,7 @@ from analysis.calibration import (
     reliability_of_spread,
 )
 from analysis.matched import load_matched
-from obcn.record_schema import each
+from obcn.records.schema import each
 from tests.analysis.synthetic import write_matched
 
 

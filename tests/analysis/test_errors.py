@@ -5,7 +5,7 @@ import pytest
 from analysis.errors import error_histograms, error_summary, smooth_density
 from analysis.matched import load_matched, model_names
 from obcn.errors import UserError
-from obcn.record_schema import COORDINATES, each
+from obcn.records.schema import COORDINATES, each
 from tests.analysis.synthetic import write_matched, write_scene
 
 

@@ -5,7 +5,7 @@ from analysis.ap_by_iou import ap_by_iou
 from analysis.precision import bootstrap_ap, load_results, same_data
 from obcn.data import Annotations
 from obcn.engine.evaluate import average_precision
-from obcn.records import coco_of_records
+from obcn.records.coco import coco_of_records
 from tests.analysis.synthetic import write_scene
 
 HALF_RECALL = 100 * 51 / 101  # recalls 0, 0.01, ..., 0.50 at full precision

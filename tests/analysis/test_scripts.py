@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from analysis import output
 from analysis.pictures import draw_pictures
-from obcn.record_schema import each
+from obcn.records.schema import each
 from tests.analysis.synthetic import write_matched, write_scene
 from tests.analysis.test_calibration import stage_columns
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from app.compare.objects import FLOOR
 from app.detectors import ModelFile
-from app.objects import FLOOR
 from obcn.checkpoints import Card, Training
 from obcn.config import load_config
 from obcn.explain import PhotoDetections, ScoredPhoto, select

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from obcn.checkpoints import load_checkpoint
 from obcn.data.coco import read_coco
-from obcn.records import write_records
+from obcn.records.write import write_records
 
 SAMPLES = Path("app/samples")
 OBJECTS = 18

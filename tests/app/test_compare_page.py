@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import detectors, links, photos, scoring
+from app import detectors, photos
+from app.compare import links, scoring
 from obcn.errors import UserError
 from tests.app.helpers import BINS, REGRESSION, model, photo_bytes, scored
 

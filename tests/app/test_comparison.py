@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from app import scoring
-from app.comparison import Settings, compare, num_stages
+from app.compare import scoring
+from app.compare.comparison import Settings, compare, num_stages
 from app.photos import Photo, Truth
 from tests.app.helpers import BINS, HEIGHT, REGRESSION, WIDTH, card, model, scored
 

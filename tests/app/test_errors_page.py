@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import explore_controls
-from obcn.record_schema import each
+from app.explore import controls
+from obcn.records.schema import each
 from tests.analysis.synthetic import write_matched, write_scene
 from tests.analysis.test_calibration import stage_columns
 
@@ -93,7 +93,7 @@ def test_a_chosen_bar_offers_its_objects_of_every_head(monkeypatch) -> None:
     open_button = next(button for button in buttons if not button.disabled)
     open_button.click().run()
     ((page, link),) = went
-    assert page == explore_controls.PAGE_OF_EXPLORE
+    assert page == controls.PAGE_OF_EXPLORE
     assert link["records"] == ["a.parquet", "b.parquet"]
     assert link["measure"] == "error in x, pixels"
 

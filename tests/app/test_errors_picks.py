@@ -7,7 +7,7 @@ import pytest
 from analysis.calibration import reliability_of_bins, reliability_of_spread
 from analysis.errors import error_histograms, error_summary
 from analysis.matched import load_matched
-from app.errors_picks import (
+from app.errors.picks import (
     calibration_key,
     calibration_picks,
     group_picks,
@@ -16,10 +16,10 @@ from app.errors_picks import (
     precision_key,
     precision_picks,
 )
-from app.explore_controls import NOTHING
-from app.explore_table import head_objects, keep, measured, pair_heads
-from obcn.record_files import read_info, read_records
-from obcn.record_schema import each
+from app.explore.controls import NOTHING
+from app.explore.table import head_objects, keep, measured, pair_heads
+from obcn.records.files import read_info, read_records
+from obcn.records.schema import each
 from tests.analysis.synthetic import make_info, write_matched
 from tests.analysis.test_calibration import stage_columns
 

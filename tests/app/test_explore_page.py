@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import records_choice
+from app.records import choice
 from tests.analysis.synthetic import write_scene
 
 PAGE = str(Path(__file__).parents[2] / "app" / "views" / "explore.py")
@@ -107,7 +107,7 @@ def test_a_data_set_alone_shows_its_true_boxes_and_the_photo_without_an_object(f
 
 
 def test_with_nothing_there_the_commands_are_shown(monkeypatch) -> None:
-    monkeypatch.setattr(records_choice, "DATA_SETS", ())
+    monkeypatch.setattr(choice, "DATA_SETS", ())
     app = opened()
     assert "nothing to explore" in app.info[0].value
     assert "obcn eval" in app.code[0].value

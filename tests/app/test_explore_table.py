@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.explore_table import (
+from app.explore.table import (
     Collection,
     Filters,
     false_alarms,
@@ -20,8 +20,8 @@ from app.explore_table import (
 )
 from obcn.data import Annotations
 from obcn.errors import UserError
-from obcn.record_files import read_info, read_records
-from obcn.record_schema import each
+from obcn.records.files import read_info, read_records
+from obcn.records.schema import each
 from tests.analysis.synthetic import write_scene
 
 CAT, DOG, FAR = (0, 0, 40, 40), (60, 60, 180, 180), (150, 0, 170, 20)

@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import detectors, records_run
+from app import detectors
 from app.detectors import ModelFile
-from app.records_run import Job, Run, done_before, of_classes, photos_to_run, write
+from app.records import run as running
+from app.records.run import Job, Run, done_before, of_classes, photos_to_run, write
 from obcn.checkpoints import save_checkpoint
 from obcn.data import Annotations
 from obcn.errors import UserError
-from obcn.record_files import read_info, read_records
+from obcn.records.files import read_info, read_records
 from tests.test_records import OFFSETS, make_card, make_detector
 
 PAGE = str(Path(__file__).parents[2] / "app" / "views" / "explore.py")
@@ -33,8 +34,8 @@ def model(tmp_path_factory) -> ModelFile:
 @pytest.fixture
 def job(model, tmp_path, monkeypatch) -> Job:
     """Five photos, two to a part, of which a sixth is gone; a box of a class that the model does not know."""
-    monkeypatch.setattr(records_run, "FOLDER", tmp_path / "runs")
-    monkeypatch.setattr(records_run, "PART", 2)
+    monkeypatch.setattr(running, "FOLDER", tmp_path / "runs")
+    monkeypatch.setattr(running, "PART", 2)
     rng = np.random.default_rng(0)
     for number in range(PHOTOS):
         Image.fromarray(rng.integers(0, 255, (96, 128, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")
@@ -153,7 +154,7 @@ def test_a_run_can_be_stopped_and_resumed(job, monkeypatch):
         write(job, device, count)
 
     with monkeypatch.context() as patch:
-        patch.setattr(records_run, "write", held)
+        patch.setattr(running, "write", held)
         run.start("cpu")
         assert reached.wait(120)
         assert run.active
@@ -201,7 +202,7 @@ def test_the_page_runs_models_on_a_data_set_and_shows_what_they_found(job, model
     app.run()
     assert not app.exception
     assert "1 more photos are named" in app.caption[0].value
-    (run,) = records_run.runs_of([job], PHOTOS)
+    (run,) = running.runs_of([job], PHOTOS)
     button(app, "Run the models on these photos").click().run()
     run.join()
     app.run()

@@ -4,13 +4,13 @@ import pytest
 from PIL import Image
 
 from analysis.palette import LIGHT
-from app.comparison import Comparison, Settings
+from app.compare.comparison import Comparison, Settings
+from app.compare.object_view import headline, view_of
+from app.compare.objects import find_objects
+from app.compare.report import detections_table, report_html
 from app.lines import model_lines, with_models
 from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
-from app.object_view import headline, view_of
-from app.objects import find_objects
 from app.photos import Photo
-from app.report import detections_table, report_html
 from tests.app.helpers import BINS, HEIGHT, REGRESSION, WIDTH, detections, model
 
 BOX, OTHER = [20.0, 30.0, 100.0, 90.0], [120.0, 20.0, 180.0, 120.0]

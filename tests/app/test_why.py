@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.compare.why import Answer, why_they_differ
 from app.figures.belief import Belief, belief_of
-from app.why import Answer, why_they_differ
 from obcn.offsets import decode_boxes
 from tests.app.helpers import BINS, detections
 

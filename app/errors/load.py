@@ -12,7 +12,7 @@ from analysis.calibration import calibration_summary, reliability_of_bins, relia
 from analysis.errors import error_histograms, error_summary
 from analysis.matched import MatchedRows, load_matched
 from analysis.precision import ModelResults, load_results
-from app.records_choice import stamp
+from app.records.choice import stamp
 from obcn.errors import UserError
 
 Tables = dict[str, pd.DataFrame]

@@ -1,8 +1,4 @@
-"""Record files as such: who wrote one, its rows written in groups, read column by column.
-
-Apart from :mod:`obcn.records` so that reading needs no torch: an analysis of a million rows then takes a third of the
-memory and starts at once.
-"""
+"""Record files as such: who wrote one, its rows written in groups, read column by column."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +10,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from obcn.errors import UserError
-from obcn.record_schema import arrow_schema
+from obcn.records.schema import arrow_schema
 
 Columns = dict[str, np.ndarray]
 

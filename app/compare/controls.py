@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app import detectors, links
-from app.comparison import Settings, num_stages
+from app import detectors
+from app.compare import links
+from app.compare.comparison import Settings, num_stages
 from app.components.sample_strip import sample_strip
 from app.detectors import FIRST_MODELS, ModelFile
 from app.lines import MOST_MODELS

@@ -8,11 +8,11 @@ import streamlit as st
 
 from analysis.drawing import model_lines
 from analysis.palette import DARK, LIGHT, Line, Palette
-from app import errors_load
+from app.errors import load
 from app.markup import plain
-from app.records_choice import Choice, stamp
+from app.records.choice import Choice, stamp
 from obcn.errors import UserError
-from obcn.record_files import RecordInfo
+from obcn.records.files import RecordInfo
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Evidence:
         infos: by name.
         lines: by name.
         palette: the theme's.
-        tables: of :func:`app.errors_load.error_tables`.
+        tables: of :func:`app.errors.load.error_tables`.
         key: tells it from the evidence of other files, or in another theme.
     """
 
@@ -34,7 +34,7 @@ class Evidence:
     infos: Mapping[str, RecordInfo]
     lines: Mapping[str, Line]
     palette: Palette
-    tables: errors_load.Tables
+    tables: load.Tables
     key: tuple
 
 
@@ -50,7 +50,7 @@ def gather_evidence(choice: Choice) -> Evidence | None:
     for number in order:
         path, name = choice.paths[number], choice.names[number]
         try:
-            errors_load.rows_of(path, name)
+            load.rows_of(path, name)
         except UserError as error:
             st.warning(f"{plain(str(error))}. It is left out.", icon=":material/warning:")
             continue
@@ -61,6 +61,6 @@ def gather_evidence(choice: Choice) -> Evidence | None:
     palette = DARK if st.context.theme.type == "dark" else LIGHT
     styles = dict(zip(choice.names, model_lines(choice.infos, palette), strict=True))
     lines = {name: replace(styles[name], label=name) for _, name in models}
-    tables = errors_load.error_tables(models)
+    tables = load.error_tables(models)
     key = (*((str(path), name, stamp(path)) for path, name in models), palette is DARK)
     return Evidence(choice, tuple(models), infos, lines, palette, tables, key)

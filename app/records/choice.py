@@ -15,7 +15,7 @@ from analysis.matched import distinct_names
 from app.markup import plain
 from app.sources import RECORD_ENDING, voc_root
 from obcn.errors import UserError
-from obcn.record_files import RecordInfo, read_info
+from obcn.records.files import RecordInfo, read_info
 
 # Where record files are looked for, and the data sets that are offered where nobody names one.
 RECORD_FOLDERS = (Path("runs/records"), Path("runs/app-records"))

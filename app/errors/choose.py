@@ -6,11 +6,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.error_figures import COORDINATE_TITLES
-from app import explore_load
-from app.errors_evidence import Evidence
-from app.errors_picks import Pick, Picks
-from app.explore_controls import open_explore
-from app.explore_table import Side, keep, measured
+from app.errors.evidence import Evidence
+from app.errors.picks import Pick, Picks
+from app.explore import load
+from app.explore.controls import open_explore
+from app.explore.table import Side, keep, measured
 from app.markup import plain
 from obcn.errors import UserError
 
@@ -103,13 +103,13 @@ def _offer_of(evidence: Evidence, pick: Pick, model: str, name: str) -> None:
     if against is not None:
         sides["against"] = choice.names.index(against)
     try:
-        objects = explore_load.load_pair(choice, sides).objects
+        objects = load.load_pair(choice, sides).objects
     except UserError:
         # The two are of other photos: the head alone, then.
-        against, objects = None, explore_load.load_pair(choice, {"head": sides["head"]}).objects
+        against, objects = None, load.load_pair(choice, {"head": sides["head"]}).objects
     measure = None
     if pick.column is not None:
-        values = explore_load.load_measure(choice.paths[sides["head"]], pick.column)
+        values = load.load_measure(choice.paths[sides["head"]], pick.column)
         measure = measured(objects, values, pick.column)
     count = int(keep(objects, pick.filters, measure).sum())
     of = f" of {model}" if pick.column and not pick.model else ""

@@ -8,10 +8,10 @@ import pandas as pd
 
 from analysis.error_figures import COORDINATE_TITLES
 from analysis.errors import UNITS
-from app.explore_controls import NOTHING
-from app.explore_table import Filters, measures_of
-from obcn.record_files import RecordInfo
-from obcn.record_rows import MATCH_IOU
+from app.explore.controls import NOTHING
+from app.explore.table import Filters, measures_of
+from obcn.records.files import RecordInfo
+from obcn.records.rows import MATCH_IOU
 
 UNIT_WORDS = {"px": "px", "normalised": "normalised"}
 

@@ -19,8 +19,8 @@ from app.sources import photo_folder, read_source, voc_root
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, load_checkpoint
 from obcn.data import Annotations
 from obcn.errors import UserError
-from obcn.record_files import join_records
-from obcn.records import write_records
+from obcn.records.files import join_records
+from obcn.records.write import write_records
 
 FOLDER = Path("runs/app-records")
 # Photos to a part: what a stop costs at most, about ten seconds on two processor cores.

@@ -83,7 +83,7 @@ def forget_upload() -> None:
 
 
 def shown_object() -> str:
-    """The place of the chosen object, as :attr:`~app.objects.FoundObject.place` says it; empty if none is chosen."""
+    """The chosen object's :attr:`~app.compare.objects.FoundObject.place`; empty if none is chosen."""
     return st.query_params.get("object", "")
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.palette import Palette
-from app.comparison import Comparison
+from app.compare.comparison import Comparison
+from app.compare.objects import FoundObject
 from app.detectors import ModelFile
 from app.figures.crops import DrawnBox, boxes_on_photo
-from app.objects import FoundObject
 from app.style import PAGE_CSS
 from obcn.explain import detection_rows
 

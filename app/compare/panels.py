@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from app.comparison import Comparison, Settings, num_stages
+from app.compare.comparison import Comparison, Settings, num_stages
+from app.compare.objects import FoundObject
 from app.components.photo_pair import ClickableBox, Outline, PhotoPanel
 from app.detectors import ModelFile
-from app.objects import FoundObject
 
 
 def busy_panels(models: Mapping[str, ModelFile], settings: Settings) -> list[PhotoPanel]:

@@ -6,8 +6,8 @@ import streamlit as st
 
 from app import detectors
 from app.markup import plain
-from app.records_choice import EXPLORE_KEYS
-from app.records_run import Job, Run, photos_to_run, runs_of
+from app.records.choice import EXPLORE_KEYS
+from app.records.run import Job, Run, photos_to_run, runs_of
 from obcn.errors import UserError
 
 # The pair that a newcomer compares.

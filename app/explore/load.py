@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import explore_table
-from app.explore_table import Collection, Side
-from app.records_choice import Choice, stamp
+from app.explore import table
+from app.explore.table import Collection, Side
+from app.records.choice import Choice, stamp
 from app.sources import read_source
-from obcn.record_files import read_info, read_records
+from obcn.records.files import read_info, read_records
 
 # cache_resource and not cache_data: a million rows must not be copied for every click. Nobody writes into them.
 _READING = "Reading the records…"
 
 
 def load_head(choice: Choice, number: int) -> pd.DataFrame:
-    """:func:`app.explore_table.head_objects` of one of the files."""
+    """:func:`app.explore.table.head_objects` of one of the files."""
     return _head(choice.paths[number], stamp(choice.paths[number]))
 
 
@@ -50,26 +50,26 @@ def load_measure(path: Path, column: str) -> np.ndarray:
 
 
 def load_alarms(path: Path) -> pd.DataFrame:
-    """:func:`app.explore_table.false_alarms` of a record file."""
+    """:func:`app.explore.table.false_alarms` of a record file."""
     return _alarms(path, stamp(path))
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _head(path: Path, stamp: int) -> pd.DataFrame:
-    return explore_table.head_objects(path, read_info(path))
+    return table.head_objects(path, read_info(path))
 
 
 @st.cache_resource(max_entries=4, show_spinner=_READING)
 def _pair(*files: tuple[Path, int]) -> Collection:
     head, *others = (_head(path, when) for path, when in files)
-    objects = explore_table.pair_heads(head, others[0] if others else None)
-    return Collection.of(objects, explore_table.photos_of_records([path for path, _ in files]))
+    objects = table.pair_heads(head, others[0] if others else None)
+    return Collection.of(objects, table.photos_of_records([path for path, _ in files]))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the data set…")
 def _data(data: str, photos: str, stamp: int) -> Collection:
     annotations = read_source(data, photos)
-    return Collection.of(explore_table.objects_of_data(annotations), explore_table.photos_of_data(annotations))
+    return Collection.of(table.objects_of_data(annotations), table.photos_of_data(annotations))
 
 
 @st.cache_resource(max_entries=24, show_spinner=_READING)
@@ -79,4 +79,4 @@ def _measure(path: Path, column: str, stamp: int) -> np.ndarray:
 
 @st.cache_resource(max_entries=6, show_spinner=_READING)
 def _alarms(path: Path, stamp: int) -> pd.DataFrame:
-    return explore_table.false_alarms(path)
+    return table.false_alarms(path)

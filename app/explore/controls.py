@@ -6,9 +6,9 @@ from typing import NoReturn
 import streamlit as st
 
 from analysis.matched import SIZES
-from app.explore_table import Collection, Filters, Side, measures_of
-from app.records_choice import EXPLORE_KEYS, Choice
-from obcn.record_files import RecordInfo
+from app.explore.table import Collection, Filters, Side, measures_of
+from app.records.choice import EXPLORE_KEYS, Choice
+from obcn.records.files import RecordInfo
 
 NOTHING = "nothing, look at it alone"
 ANY = "none"

@@ -11,7 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from analysis.palette import Palette
-from app.comparison import Comparison
+from app.compare.comparison import Comparison
+from app.compare.objects import FoundObject
+from app.compare.report import Section
 from app.components.refinement import refinement
 from app.components.verdicts import verdicts
 from app.exports import export_figures, export_table
@@ -20,8 +22,6 @@ from app.figures.crops import refinement_figure, verdicts_figure
 from app.figures.histograms import coordinate_histograms
 from app.lines import with_head
 from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
-from app.objects import FoundObject
-from app.report import Section
 
 BARE = {"displayModeBar": False}
 

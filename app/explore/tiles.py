@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from app.components.photo_grid import Tile, TileBox
-from app.explore_table import TRUTH, Collection
+from app.explore.table import TRUTH, Collection
 from obcn.data import read_photo
 from obcn.errors import UserError
-from obcn.record_rows import MATCH_IOU
-from obcn.record_schema import CORNERS, each
+from obcn.records.rows import MATCH_IOU
+from obcn.records.schema import CORNERS, each
 
 # Longest side of a thumbnail, pixels: sharp on a tile of up to 300 px.
 THUMBNAIL = 420
@@ -63,7 +63,7 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, w
     """A tile per object.
 
     Args:
-        rows: of :func:`app.explore_table.pair_heads` or :func:`~app.explore_table.objects_of_data`.
+        rows: of :func:`app.explore.table.pair_heads` or :func:`~app.explore.table.objects_of_data`.
         names: ``head`` and ``against`` to the models' names; empty for a data set alone. They are the lines' keys.
         source: of the pictures.
         whole: show whole photos; else what is around the object.
@@ -102,9 +102,9 @@ def photo_tiles(
     """A tile per photo, with all its true objects and what the heads made of them.
 
     Args:
-        rows: of :func:`app.explore_table.per_photo`; the index says which photo of the collection.
+        rows: of :func:`app.explore.table.per_photo`; the index says which photo of the collection.
         collection: all objects.
-        alarms: by side, of :func:`app.explore_table.false_alarms`.
+        alarms: by side, of :func:`app.explore.table.false_alarms`.
         names: as in :func:`object_tiles`.
         source: of the pictures.
     """
@@ -190,7 +190,7 @@ def _link(source: Source, row: Mapping[str, Any]) -> str:
 
 
 def _place(row: Mapping[str, Any]) -> str:
-    """What Compare's links call a true object, see :attr:`app.objects.FoundObject.place`."""
+    """What Compare's links call a true object, see :attr:`app.compare.objects.FoundObject.place`."""
     x1, y1, x2, y2 = (row[name] for name in TRUTH)
     return f"{row['category']}@{round((x1 + x2) / 2)},{round((y1 + y2) / 2)}"
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from app import scoring
+from app.compare import scoring
+from app.compare.objects import FLOOR, FoundObject, find_objects
+from app.compare.why import Answer, why_they_differ
 from app.detectors import ModelFile
 from app.figures.belief import Belief, belief_of
-from app.objects import FLOOR, FoundObject, find_objects
 from app.photos import Photo
-from app.why import Answer, why_they_differ
 from obcn.checkpoints import Card
 from obcn.explain import PhotoDetections, ScoredPhoto, select
 from obcn.models.roi_heads import DetectionThresholds

@@ -1,4 +1,4 @@
-"""The rows of one photo for a record file, as one array per column (see :mod:`obcn.record_schema`)."""
+"""The rows of one photo for a record file, as one array per column (see :mod:`obcn.records.schema`)."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ from obcn.data.annotations import is_ignored
 from obcn.engine.evaluate import coco_rows
 from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, StageExplanation, decode_boxes, encode_boxes
 from obcn.offsets.boxes import MAX_LOG_SCALE
-from obcn.record_files import Columns
-from obcn.record_schema import CORNERS, each
+from obcn.records.files import Columns
+from obcn.records.schema import CORNERS, each
 
 MATCH_IOU = 0.5
 

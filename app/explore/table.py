@@ -16,8 +16,8 @@ from analysis.objects import objects_of
 from obcn.data import Annotations
 from obcn.data.annotations import is_ignored
 from obcn.errors import UserError
-from obcn.record_files import RecordInfo, read_records
-from obcn.record_schema import COORDINATES, CORNERS, each
+from obcn.records.files import RecordInfo, read_records
+from obcn.records.schema import COORDINATES, CORNERS, each
 
 Side = Literal["head", "against"]
 

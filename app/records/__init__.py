@@ -1,0 +1,1 @@
+"""Record files in the app: choosing them, and making them."""
