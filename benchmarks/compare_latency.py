@@ -6,9 +6,6 @@ on two CPU cores.
 """
 
 import io
-import os
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from PIL import ImageEnhance, ImageOps
 from streamlit.testing.v1 import AppTest
 
 from app.photos import sample_paths
+from benchmarks.timing import LEGEND, Change, machine, report, timed
 from obcn.data import read_photo
 
 MAIN = Path(__file__).parents[1] / "app" / "main.py"
@@ -28,14 +26,9 @@ OBJECTS_IN = "cows"  # a sample with several objects
 def main() -> None:
     """Measure and print."""
     app = AppTest.from_file(str(MAIN), default_timeout=120)
-    started = time.perf_counter()
-    _run(app)
-    first = time.perf_counter() - started
-    print(
-        f"{SIZE[0]}x{SIZE[1]} px, CPU, {torch.get_num_threads()} torch threads on {os.cpu_count()} cores, "
-        f"load average {os.getloadavg()[0]:.1f}; seconds: median (slowest) of {ROUNDS}, and median of the processor's"
-    )
-    print(f"{'first visit, checkpoints loaded':<36} {first:.2f}")
+    first, _ = timed(app)
+    print(f"{SIZE[0]}x{SIZE[1]} px, CPU, {torch.get_num_threads()} torch threads, {machine()}; {LEGEND} of {ROUNDS}")
+    print(f"{'first visit, checkpoints loaded':<44}{first:.2f}")
     for what, changes in (
         ("upload to all models' results", [_upload(app, photo) for photo in _photos()]),
         ("sample picked again", [_open(app, photo.stem) for photo in (sample_paths() * 2)[:ROUNDS]]),
@@ -46,30 +39,16 @@ def main() -> None:
         ("temperature moved", [_set(app.select_slider, "temperature", (0.5, 2.0)[k % 2]) for k in range(ROUNDS)]),
         ("a model left out or taken in", [_models(app, 1 + k % 2) for k in range(ROUNDS)]),
     ):
-        seconds, processor = zip(*(_timed(app, change) for change in changes), strict=True)
-        median, slowest = statistics.median(seconds), max(seconds)
-        print(f"{what:<36} {median:.2f} ({slowest:.2f}) {statistics.median(processor):.2f}")
+        report(what, app, changes)
+    if not app.get("bidi_component"):
+        raise SystemExit("the page drew no photo")
 
 
-def _timed(app: AppTest, change: Callable[[], object]) -> tuple[float, float]:
-    """Seconds that pass, and that a processor works: on a busy machine they part."""
-    change()
-    started, worked = time.perf_counter(), time.process_time()
-    _run(app)
-    return time.perf_counter() - started, time.process_time() - worked
-
-
-def _run(app: AppTest) -> None:
-    app.run()
-    if app.exception or app.error or not app.get("bidi_component"):
-        raise SystemExit("the page did not draw: " + "; ".join(item.value for item in (*app.exception, *app.error)))
-
-
-def _upload(app: AppTest, photo: bytes) -> Callable[[], object]:
+def _upload(app: AppTest, photo: bytes) -> Change:
     return lambda: app.file_uploader(key="upload").set_value(("photo.jpg", photo, "image/jpeg"))
 
 
-def _open(app: AppTest, sample: str) -> Callable[[], object]:
+def _open(app: AppTest, sample: str) -> Change:
     def change() -> None:
         app.query_params.clear()
         app.query_params["photo"] = sample
@@ -79,7 +58,7 @@ def _open(app: AppTest, sample: str) -> Callable[[], object]:
     return change
 
 
-def _choose(app: AppTest, index: int) -> Callable[[], object]:
+def _choose(app: AppTest, index: int) -> Change:
     def change() -> None:
         app.query_params["photo"] = OBJECTS_IN
         app.selectbox(key="object").set_value(index)
@@ -87,11 +66,11 @@ def _choose(app: AppTest, index: int) -> Callable[[], object]:
     return change
 
 
-def _set(widget: Callable, key: str, value: object) -> Callable[[], object]:
+def _set(widget: Callable, key: str, value: object) -> Change:
     return lambda: widget(key=key).set_value(value)
 
 
-def _models(app: AppTest, count: int) -> Callable[[], object]:
+def _models(app: AppTest, count: int) -> Change:
     def change() -> None:
         choice = app.multiselect(key="models")
         choice.set_value(choice.options[:count])

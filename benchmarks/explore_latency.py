@@ -6,11 +6,10 @@ has been read. Pictures are timed apart, on a page of photos that were never sho
 figure: on a machine that does other work too, it is what the page itself takes.
 """
 
-import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +21,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.explore.tiles import Source, object_tiles
 from benchmarks.records_million import write_random_records
+from benchmarks.timing import LEGEND, LIMIT, Change, machine, report, timed
 
 PAGE = Path(__file__).parents[1] / "app" / "views" / "explore.py"
-LIMIT = 0.3
 ROUNDS = 5
 TILES, PHOTO_SIZES = 24, ((500, 375), (1600, 1200))
 
@@ -37,7 +36,7 @@ def main(rows: Annotated[int, typer.Option(min=1000, help="Objects in each of th
             write_random_records(path, rows, path.stem, seed)
         typer.echo(
             f"two files of {rows:,} objects, {sum(path.stat().st_size for path in files) / 1e6:.0f} MB; "
-            f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}; seconds (of processor time)"
+            f"{machine()}; {LEGEND}"
         )
         slowest = _interactions(files)
     for size in PHOTO_SIZES:
@@ -50,7 +49,7 @@ def _interactions(files: list[Path]) -> float:
     """Time the page; the slowest median of an interaction."""
     app = AppTest.from_file(str(PAGE), default_timeout=600)
     app.query_params["records"] = [str(path) for path in files]
-    wall, busy = _timed(app, lambda: None)
+    wall, busy = timed(app)
     typer.echo(f"{'opened, both files read':<44}{wall:.2f} ({busy:.2f})")
     changes: dict[str, Callable[[int], object]] = {
         "class chosen": lambda k: app.multiselect(key="classes").set_value([f"class {k + 1}"]),
@@ -66,27 +65,13 @@ def _interactions(files: list[Path]) -> float:
             ("photos", "objects")[k % 2]
         ),
     }
-    slowest = 0.0
+    medians = []
     for what, change in changes.items():
+        moves: list[Change] = [partial(change, k) for k in range(ROUNDS + 1)]
         # Once unmeasured: a column that is looked at for the first time is read from the files.
-        first, _ = _timed(app, lambda change=change: change(ROUNDS))
-        walls, busy = zip(*(_timed(app, lambda change=change, k=k: change(k)) for k in range(ROUNDS)), strict=True)
-        median = statistics.median(walls)
-        told = f"{median:.2f} ({statistics.median(busy):.2f}), slowest {max(walls):.2f}, first {first:.2f}"
-        typer.echo(f"{what:<44}{told}")
-        slowest = max(slowest, median)
-    return slowest
-
-
-def _timed(app: AppTest, change: Callable[[], object]) -> tuple[float, float]:
-    """Seconds by the clock, and of processor time, until the page stands as changed."""
-    change()
-    started, before = time.perf_counter(), time.process_time()
-    app.run()
-    seconds, busy = time.perf_counter() - started, time.process_time() - before
-    if app.exception or app.error:
-        raise SystemExit("the page did not draw: " + "; ".join(item.value for item in (*app.exception, *app.error)))
-    return seconds, busy
+        timed(app, moves.pop())
+        medians.append(report(what, app, moves))
+    return max(medians)
 
 
 def _pictures(size: tuple[int, int]) -> float:

@@ -65,6 +65,8 @@ def _random_columns(rng: np.random.Generator, ids: np.ndarray, categories: dict[
         "category_id": labels,
         "category": np.array([categories[label] for label in labels], dtype=object),
         "outcome": np.full(rows, "matched", dtype=object),
+        "truth_crowd": np.zeros(rows, dtype=bool),
+        "truth_difficult": np.zeros(rows, dtype=bool),
         "truth_area": 100 + 997.0 * (ids % 41),
     }
 
