@@ -7,6 +7,10 @@ PAGE_CSS = """
 @media (max-width: 40rem) { .stMainBlockContainer { padding-top: 4.5rem; } }
 /* Streamlit writes white on the theme's colour in these, which cannot be read where that colour is light. */
 .stMultiSelect [data-tag] { background: color-mix(in srgb, currentColor 14%, transparent); color: inherit; }
+/* Of a path too long for its chip, the end tells files apart. */
+:is(.st-key-records, .st-key-files) [data-tag] span { direction: rtl; text-align: left; }
+/* The mark of left to right keeps a path's first slash from going to its end. */
+:is(.st-key-records, .st-key-files) [data-tag] span::before { content: "\\200E"; }
 button[kind="primary"] { color: light-dark(#fff, #10151b); }
 .obcn-narrow { margin: 0; font-size: 0.9rem; opacity: 0.8; }
 @media (min-width: 40rem) { .stElementContainer:has(.obcn-narrow) { display: none; } }
