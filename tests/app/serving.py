@@ -1,0 +1,75 @@
+"""The app as a newcomer has it, served and looked at in Chromium."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.app.browsing import ROOT
+
+# What a newcomer has; a developer's own records and data sets would change what the pages show.
+CLONED = (".streamlit", "app", "checkpoints", "results")
+
+BROWSER_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a server that runs in a folder, which gets what a clone has."""
+    for name in CLONED:
+        (folder / name).symlink_to(ROOT / name)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
+    options = ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
+    environment = os.environ | {"STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"}
+    server = subprocess.Popen([*command, *options], cwd=folder, env=environment)
+    try:
+        yield _answering(server, f"http://127.0.0.1:{port}")
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:  # it lets a running script end first
+            server.kill()
+
+
+def _answering(server: subprocess.Popen, url: str) -> str:
+    """The address, once the server answers there."""
+    for _ in range(240):
+        assert server.poll() is None, "the server ended"
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
+            return url
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError("the server did not answer within a minute")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Chromium; a missing one is a failure, for nothing else sees what users see."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert path, "no Chromium here: install Debian's package chromium to run the browser tests"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGUMENTS)
+        yield browser
+        browser.close()
