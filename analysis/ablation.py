@@ -36,7 +36,7 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
 
     Args:
         study: what to compare.
-        protocol: how everything is trained.
+        protocol: how everything is trained, of :func:`analysis.frozen.study.load_protocol`.
         data: YAML that says where the photos lie, as ``obcn train`` takes it.
         work: folder of features, states and outcomes, to go on from.
 
@@ -59,7 +59,7 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
         dates=outcomes.dates,
         data=data.parent.name,
         photos=(len(place.train_set), len(place.val_set)),
-        trunk=trunk_name(study.trunk or protocol.trunk),
+        trunk=trunk_name(protocol.trunk),
         protocol=protocol,
         table=study_table(study, metrics, figures).to_dict("records"),
         outcomes={row.name: {seed: metrics[row.name, seed] for seed in protocol.seeds} for row in study.rows},
@@ -109,7 +109,7 @@ def run_studies(
         UserError: no such study, or as :func:`work_out`.
     """
     for name, study in [(name, load_study(name)) for name in names]:
-        results = work_out(study, load_protocol(), data, work)
+        results = work_out(study, load_protocol(study), data, work)
         print_study(results)
         committed = COMMITTED / f"{name}.json"
         if committed.is_file() and committed.parent.resolve() != output.resolve():

@@ -34,6 +34,7 @@ ORDER = (
     "later_heads",
     "gain_weights",
     "gain_separate",
+    "gain_branches",
     "gain_separate_weights",
     "gain_young",
 )

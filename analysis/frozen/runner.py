@@ -75,7 +75,7 @@ def run_study(study: Study, protocol: Protocol, place: Workplace) -> Outcomes:
     Raises:
         UserError: the trunk cannot be loaded, its classes are not the data's, or a loss is not finite.
     """
-    trunk = study.trunk or protocol.trunk
+    trunk = protocol.trunk
     tasks = _tasks(study, protocol, place, trunk)
     missing = [task for task in tasks if {row.reading for row in task.rows} - set(_stored_metrics(place, task))]
     if missing:

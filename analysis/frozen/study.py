@@ -74,6 +74,7 @@ class Study(_Strict):
         baseline: the row from which gains are taken.
         rows: in the order of the table.
         trunk: instead of the protocol's.
+        seeds: instead of the protocol's, where a difference is small.
         paper_table: which of the paper's tables it repeats, in words.
         axis: what ``at`` of the rows is, with its unit, where they lie on curves.
         figure: what is drawn: gains row by row, AP along the curves, or along them AP50 against AP90.
@@ -86,6 +87,7 @@ class Study(_Strict):
     baseline: str
     rows: tuple[Row, ...] = Field(min_length=1)
     trunk: str | None = None
+    seeds: tuple[int, ...] | None = Field(None, min_length=1)
     paper_table: str | None = None
     axis: str | None = None
     figure: Figure = "gains"
@@ -106,9 +108,11 @@ class Study(_Strict):
         return self
 
 
-def load_protocol() -> Protocol:
-    """The protocol of all studies."""
-    return read_yaml(STUDIES / "protocol.yaml", Protocol)
+def load_protocol(study: Study | None = None) -> Protocol:
+    """The protocol of all studies, or of one that has a trunk or seeds of its own."""
+    protocol = read_yaml(STUDIES / "protocol.yaml", Protocol)
+    own = study.model_dump(include={"trunk", "seeds"}, exclude_none=True) if study else {}
+    return protocol.model_copy(update=own)
 
 
 def study_names() -> list[str]:
