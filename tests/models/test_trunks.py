@@ -98,3 +98,26 @@ def test_imagenet_weights_of_lite0_are_the_files(imagenet):
 
 def test_without_pretrained_no_imagenet_weights_are_loaded(imagenet):
     assert not torch.equal(_lite0().backbone.conv_stem.weight, imagenet["_conv_stem.weight"])
+
+
+def test_mixed_precision_stops_at_the_pyramid():
+    """In bfloat16 a corner at 301 pixels becomes 300 or 302, and a fifth of the bin labels another bin."""
+    detector = build(compact_config()).train()
+    detector.backbone.mixed_precision = True
+    seen = {}
+    convolution = detector.backbone.pyramid.get_submodule("layer_blocks.0.0")
+    convolution.register_forward_hook(lambda module, given, result: seen.update(inside=result.dtype))
+    heads = detector.roi_heads
+    select = heads.select_training_samples
+
+    def selected(*given):
+        found = select(*given)
+        seen.update(boxes=found[0][0].dtype, offsets=found[3][0].dtype)
+        return found
+
+    heads.select_training_samples = selected
+    photo, target = scene()
+    sum(detector([photo], [target]).values()).backward()
+    assert seen == {"inside": torch.bfloat16, "boxes": torch.float32, "offsets": torch.float32}
+    levels = detector.eval().backbone(torch.rand(1, 3, 64, 64))
+    assert seen["inside"] == levels["0"].dtype == torch.float32
