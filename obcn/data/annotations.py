@@ -1,11 +1,17 @@
 """The one annotation table that both readers fill and that training and evaluation read."""
 
+import hashlib
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
+
+from obcn.data.images import read_photo
+from obcn.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,25 @@ class Annotations:
     def path(self, image: dict) -> Path:
         """Where a photo lies."""
         return self.folder / image["file_name"]
+
+    def photo(self, image: dict) -> Image.Image:
+        """A photo's pixels.
+
+        Raises:
+            UserError: it cannot be read, or is not of the size that its record says.
+        """
+        photo = read_photo(self.path(image))
+        told = int(image["width"]), int(image["height"])
+        if photo.size != told:
+            raise UserError(
+                f"{self.path(image)} is {photo.width} x {photo.height} pixels, but its record says {told[0]} x "
+                f"{told[1]}: were its boxes drawn on the photo before it was resized, or turned as its EXIF says?"
+            )
+        return photo
+
+    def digest(self) -> str:
+        """Names the photos, their boxes and their classes; what was worked out of other ones has another."""
+        return hashlib.sha256(json.dumps(self.coco, sort_keys=True).encode()).hexdigest()
 
     def boxes_of(self, image: dict) -> list[dict]:
         """COCO annotation records of one photo, ignored ones included."""

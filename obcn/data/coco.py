@@ -83,6 +83,7 @@ def _check(path: Path, content: Any) -> None:
     known_images = _distinct(path, "images", [image["id"] for image in content["images"]])
     known_classes = _distinct(path, "categories", [category["id"] for category in content["categories"]])
     _distinct(path, "categories", [category["name"] for category in content["categories"]])
+    _distinct(path, "annotations", [box["id"] for box in content["annotations"]])
     for box in content["annotations"]:
         if box["image_id"] not in known_images:
             raise UserError(f"{path}: annotation {box['id']} is of image {box['image_id']}, which is not listed")

@@ -9,7 +9,6 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from obcn.data.annotations import Annotations
-from obcn.data.images import read_photo
 
 Sample = tuple[Tensor, dict[str, Tensor]]
 
@@ -32,7 +31,7 @@ class TrainingSet(Dataset):
         """A (3, H, W) photo in [0, 1] and its target, as :meth:`Annotations.target` describes."""
         epoch, number = key
         record = self.annotations.images[number]
-        photo = v2.functional.to_image(read_photo(self.annotations.path(record)))
+        photo = v2.functional.to_image(self.annotations.photo(record))
         target = self.annotations.target(record)
         boxes, ignored = (
             tv_tensors.BoundingBoxes(target[name], format="XYXY", canvas_size=photo.shape[-2:])

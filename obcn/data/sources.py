@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
 from obcn.config import read_yaml
 from obcn.data.annotations import Annotations
 from obcn.data.coco import read_coco
-from obcn.data.voc import read_voc
+from obcn.data.voc import read_voc, read_voc_splits
 
 
 class CocoSplit(BaseModel):
@@ -36,12 +36,19 @@ class CocoData(BaseModel):
     val: CocoSplit
 
 
+def _as_list(train: object) -> object:
+    return train if isinstance(train, list) else [train]
+
+
 class VocData(BaseModel):
-    """``format: voc``. ``classes`` fixes their order; by default all that occur in the training split, sorted."""
+    """``format: voc``. Several training splits are taken together, as the paper does with VOC 2007 and 2012.
+
+    ``classes`` fixes their order; by default all that occur in the training splits, sorted.
+    """
 
     model_config = ConfigDict(extra="forbid")
     format: Literal["voc"]
-    train: VocSplit
+    train: Annotated[list[VocSplit], Field(min_length=1), BeforeValidator(_as_list)]
     val: VocSplit
     classes: tuple[str, ...] | None = None
 
@@ -59,7 +66,8 @@ def load_data_config(path: Path) -> CocoData | VocData:
         UserError: missing, not YAML, or a key that is unknown or missing.
     """
     data = read_yaml(path, DataConfig).root
-    for split in (data.train, data.val):
+    train = [data.train] if isinstance(data, CocoData) else data.train
+    for split in (*train, data.val):
         for key, value in split:
             if isinstance(value, Path):
                 setattr(split, key, path.parent / value)
@@ -74,5 +82,5 @@ def read_annotations(data: CocoData | VocData) -> tuple[Annotations, Annotations
     """
     if isinstance(data, CocoData):
         return read_coco(data.train.images, data.train.annotations), read_coco(data.val.images, data.val.annotations)
-    train = read_voc(data.train.root, data.train.split, data.classes)
+    train = read_voc_splits([(split.root, split.split) for split in data.train], data.classes)
     return train, read_voc(data.val.root, data.val.split, train.classes)

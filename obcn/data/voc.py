@@ -1,6 +1,8 @@
 """PASCAL VOC folders: Annotations/*.xml, ImageSets/Main/SPLIT.txt, JPEGImages/."""
 
 import math
+import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -45,6 +47,34 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
         if not annotations.path(image).is_file():
             raise UserError(f"{path} names {image['file_name']}, which is not in {annotations.folder}")
     return annotations
+
+
+def read_voc_splits(splits: Sequence[tuple[Path, str]], classes: tuple[str, ...] | None = None) -> Annotations:
+    """Several splits, each as (root, split), of one or more VOC folders taken together; see :func:`read_voc`.
+
+    Raises:
+        UserError: as :func:`read_voc`, or two splits hold one photo.
+    """
+    if classes is None:
+        classes = tuple(sorted({name for root, split in splits for name in read_voc(root, split).classes}))
+    parts = [read_voc(root, split, classes) for root, split in splits]
+    if len(parts) == 1:
+        return parts[0]
+    folder = Path(os.path.commonpath([part.folder.resolve() for part in parts]))
+    images: list[dict] = []
+    boxes: list[dict] = []
+    for part in parts:
+        for image in part.images:
+            name = part.path(image).resolve().relative_to(folder)
+            boxes += [
+                {**box, "id": len(boxes) + number, "image_id": len(images) + 1}
+                for number, box in enumerate(part.boxes_of(image), start=1)
+            ]
+            images.append({**image, "id": len(images) + 1, "file_name": name.as_posix()})
+    counts = Counter(image["file_name"] for image in images)
+    if len(counts) < len(images):
+        raise UserError(f"{counts.most_common(1)[0][0]} is in two of the training splits; name each photo once")
+    return Annotations(folder, {"images": images, "annotations": boxes, "categories": parts[0].categories})
 
 
 def read_voc_photos(root: Path, stems: Sequence[str]) -> Annotations:

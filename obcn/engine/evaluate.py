@@ -11,7 +11,6 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from obcn.data.annotations import Annotations, is_ignored
-from obcn.data.images import read_photo
 from obcn.errors import UserError
 from obcn.explain import photo_tensor
 from obcn.models.detector import Detector
@@ -23,11 +22,15 @@ AREA_FIGURES = {"APs": "small", "APm": "medium", "APl": "large"}
 
 
 def detect(detector: Detector, annotations: Annotations) -> Iterator[Photo]:
-    """Yield each photo's COCO record with its detections, as :class:`Detector` gives them, on the CPU."""
+    """Yield each photo's COCO record with its detections, as :class:`Detector` gives them, on the CPU.
+
+    Raises:
+        UserError: a photo cannot be read, or is not of the size that its record says.
+    """
     device = next(detector.parameters()).device
     detector.eval()
     for record in annotations.images:
-        photo = photo_tensor(read_photo(annotations.path(record)))
+        photo = photo_tensor(annotations.photo(record))
         with torch.inference_mode():
             (found,) = detector([photo.to(device)])
         yield record, {name: values.cpu() for name, values in found.items()}
@@ -42,7 +45,8 @@ def category_ids(detector: Detector, annotations: Annotations) -> list[int]:
     by_name = {category["name"]: category["id"] for category in annotations.categories}
     if set(by_name) != set(detector.classes):
         raise UserError(
-            f"the checkpoint's classes ({', '.join(detector.classes)}) are not the data's ({', '.join(by_name)})"
+            f"the checkpoint's classes ({', '.join(detector.classes)}) are not the data's ({', '.join(by_name)}); name "
+            "the data's categories as the checkpoint does, or evaluate a checkpoint that was trained on them"
         )
     return [by_name[name] for name in detector.classes]
 
@@ -125,7 +129,11 @@ def judged(annotations: Annotations, rows: list[dict]) -> COCOeval:
 
 
 class _Judge(COCOeval):
-    """COCO's evaluation that also passes over VOC's difficult objects."""
+    """COCO's evaluation that also passes over VOC's difficult objects.
+
+    As with all that COCO ignores but crowds, that is one detection for each such object: a second one on it counts as
+    false, where VOC's own tools would pass over it too.
+    """
 
     def _prepare(self) -> None:
         super()._prepare()

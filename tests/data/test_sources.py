@@ -52,7 +52,7 @@ def test_relative_paths_start_at_the_yaml(tmp_path, monkeypatch):
 def test_voc(tmp_path):
     data = load_data_config(written(tmp_path, VOC))
     assert isinstance(data, VocData)
-    assert (data.train.root, data.train.split) == (tmp_path / "devkit", "train")
+    assert (data.train[0].root, data.train[0].split) == (tmp_path / "devkit", "train")
     assert data.val.root == tmp_path / "../other"
     assert data.classes == ("dog", "cat")
 
@@ -86,7 +86,7 @@ def test_wrong_format(tmp_path):
 
 
 def test_keys_of_the_other_format(tmp_path):
-    assert "unknown key 'voc.train.images'" in refusal(tmp_path, COCO.replace("format: coco", "format: voc"))
+    assert "unknown key 'voc.val.images'" in refusal(tmp_path, COCO.replace("format: coco", "format: voc"))
 
 
 def test_reads_both_coco_splits(tmp_path):

@@ -1,5 +1,6 @@
 """The VOC reader on good folders, and its one clear line on bad ones."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from PIL import Image
 
 from obcn.data.annotations import Annotations
 from obcn.data.coco import read_coco
-from obcn.data.voc import read_voc
+from obcn.data.voc import read_voc, read_voc_splits
 from obcn.errors import UserError
 
 ANIMALS = Path(__file__).resolve().parents[3] / "shared" / "data" / "voc2012-animals"
@@ -109,6 +110,25 @@ def test_split_files_with_flags_and_repeats(root):
     """A class's own split file says 1 or -1 after each name."""
     (root / "ImageSets/Main/dog_train.txt").write_text("one  1\n\ntwo -1\none  1\n")
     assert [image["file_name"] for image in read_voc(root, "dog_train").images] == ["one.jpg", "two.jpg"]
+
+
+def test_splits_of_two_folders_are_taken_together(root, tmp_path_factory):
+    other = tmp_path_factory.mktemp("voc2012")
+    shutil.copytree(root, other, dirs_exist_ok=True)
+    write(other, "two", xml("two.jpg", obj("cow", 1, 1, 30, 40), obj("dog", 1, 1, 9, 9)))
+    both = read_voc_splits([(root, "train"), (other, "train")])
+    assert both.classes == ("cat", "cow", "dog")
+    assert [image["id"] for image in both.images] == [1, 2, 3, 4]
+    assert [box["id"] for box in both.coco["annotations"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert [len(both.boxes_of(image)) for image in both.images] == [2, 1, 2, 2]
+    assert [both.photo(image).size for image in both.images] == [(60, 40)] * 4
+    assert both.path(both.images[3]).samefile(other / "JPEGImages" / "two.jpg")
+
+
+def test_one_photo_in_two_splits(root):
+    (root / "ImageSets/Main/val.txt").write_text("two\n")
+    with pytest.raises(UserError, match=r"two\.jpg is in two of the training splits"):
+        read_voc_splits([(root, "train"), (root, "val")])
 
 
 def test_missing_split(root):
