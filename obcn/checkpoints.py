@@ -5,7 +5,9 @@ No pickle is read or written.
 
 import json
 import math
+import shlex
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -109,13 +111,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
-def initialise_from(detector: Detector, name_or_path: str) -> int:
+def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
     """Copy a checkpoint's weights wherever name and shape agree, but never the offset outputs.
 
     Those start fresh whichever head the checkpoint had, so that two heads started from one checkpoint start alike.
 
     Returns:
-        How many tensors were copied.
+        Names of the tensors that were copied.
 
     Raises:
         UserError: not a checkpoint, or one with another backbone.
@@ -131,7 +133,7 @@ def initialise_from(detector: Detector, name_or_path: str) -> int:
     if any(name not in fitting for name in own if name.startswith("backbone.backbone.")):
         raise UserError(f"{path} has another trunk than this config: nothing to start from")
     detector.load_state_dict(fitting, strict=False)
-    return len(fitting)
+    return set(fitting)
 
 
 def find_checkpoint(name_or_path: str) -> Path:
@@ -144,7 +146,7 @@ def find_checkpoint(name_or_path: str) -> Path:
     if not path.suffix and not path.is_file():
         path = SHIPPED_CHECKPOINTS / f"{name_or_path}.safetensors"
     if not path.is_file():
-        shipped = ", ".join(shipped_names()) or "none"
+        shipped = ", ".join(shipped_names()) or "none here: they come with `pip install -e .` in a clone"
         raise UserError(f"no checkpoint {name_or_path!r}: give a .safetensors file, or a shipped name ({shipped})")
     return path
 
@@ -199,6 +201,11 @@ def current_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return described.stdout.strip()
+
+
+def typed_command() -> str:
+    """This call of the ``obcn`` command, as it can be typed again."""
+    return shlex.join(["obcn", *sys.argv[1:]])
 
 
 def now() -> str:

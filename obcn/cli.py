@@ -3,8 +3,6 @@
 Heavy modules are imported inside the commands, so that ``obcn --help`` answers at once.
 """
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,7 +47,8 @@ def train(
         str | None, typer.Option(help="Start from this checkpoint's weights; the offset outputs start fresh.")
     ] = None,
     freeze_trunk: Annotated[
-        bool, typer.Option("--freeze-trunk", help="Train only the box head, on candidates of a frozen trunk.")
+        bool,
+        typer.Option("--freeze-trunk", help="Train only the box head, on the trunk that --init names."),
     ] = False,
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between validations.")] = 1,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between the states that --resume starts from.")] = 200,
@@ -107,14 +106,16 @@ def evaluate(
 
     Example: `obcn eval --model obcn --images photos --annotations instances_val.json --json obcn.json`
     """
-    from obcn.checkpoints import find_checkpoint, load_checkpoint, write_card_file
+    from obcn.checkpoints import find_checkpoint, load_checkpoint, typed_command, write_card_file
     from obcn.engine import report
 
+    if write_card and (decode is not None or stages is not None):
+        raise UserError("a card says how its model is read by default: give --write-card without --decode and --stages")
     detector, card = load_checkpoint(model, _device(device))
     _decode_by(detector, decode, stages)
     truth = _truth(detector, images, annotations, voc, split)
     data = str(annotations or f"{voc} ({split})")
-    measured = report.measure(detector, card, truth, _command(), data, records)
+    measured = report.measure(detector, card, truth, typed_command(), data, records)
     report.print_table({card.name: measured})
     if json_file is not None:
         _write(json_file, measured.model_dump_json(indent=2))
@@ -151,6 +152,8 @@ def predict(
         _make_folder(save)
         if len({path.stem for path in photos}) < len(photos):
             raise UserError("two of these photos have one name, and --save would keep only one of them")
+        if {_drawn(save, path).resolve() for path in photos} & {path.resolve() for path in photos}:
+            raise UserError(f"--save {save} would write over the photos themselves; name another folder")
     rows = []
     for number, path in enumerate(photos, start=1):
         photo = read_photo(path)
@@ -162,7 +165,7 @@ def predict(
             x, y, width, height = row["bbox"]
             typer.echo(f"  {row['category']} {row['score']:.2f}  x {x:.0f} y {y:.0f} w {width:.0f} h {height:.0f} px")
         if save is not None:
-            draw_detections(photo, found).save(save / f"{path.stem}.png")
+            draw_detections(photo, found).save(_drawn(save, path))
     if json_file is not None:
         _write(json_file, json.dumps(rows, indent=1))
 
@@ -180,6 +183,11 @@ def models() -> None:
     cards = {name: read_card(SHIPPED_CHECKPOINTS / f"{name}.safetensors") for name in shipped_names()}
     report.print_cards(cards)
     typer.echo("configs: " + ", ".join(sorted(path.stem for path in SHIPPED_CONFIGS.glob("*.yaml"))))
+
+
+def _drawn(folder: Path, photo: Path) -> Path:
+    """Where the copy of a photo with its boxes goes."""
+    return folder / f"{photo.stem}.png"
 
 
 def _device(asked: str | None) -> str:
@@ -208,11 +216,6 @@ def _truth(
     if voc is None and images is not None and annotations is not None:
         return read_coco(images, annotations)
     raise UserError("give either --images and --annotations, or --voc")
-
-
-def _command() -> str:
-    """This call, as it can be typed again."""
-    return shlex.join(["obcn", *sys.argv[1:]])
 
 
 def _write(path: Path, text: str) -> None:

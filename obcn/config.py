@@ -130,9 +130,9 @@ class InputConfig(_Strict):
     would then exceed ``max_size``.
     """
 
-    min_size: int
-    max_size: int
-    train_min_sizes: tuple[int, ...] = Field(min_length=1)
+    min_size: int = Field(ge=1)
+    max_size: int = Field(ge=1)
+    train_min_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
@@ -141,30 +141,35 @@ class TrunkConfig(_Strict):
     """Backbone and feature pyramid."""
 
     name: Literal["tf_efficientnet_lite0", "resnet50", "resnet101", "resnext101_32x8d"]
-    fpn_channels: int = 256
+    fpn_channels: int = Field(256, ge=1)
     frozen_stages: int = Field(2, ge=0, description="how many of the first backbone stages keep their ImageNet weights")
 
 
 class ProposalConfig(_Strict):
     """Region proposal network. One tuple of anchor sizes (pixels) per pyramid level, the pooled one included."""
 
-    anchor_sizes: tuple[tuple[int, ...], ...]
-    aspect_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-    pre_nms_train: int = 2000
-    pre_nms_test: int = 1000
-    post_nms_train: int = 2000
-    post_nms_test: int = 1000
+    anchor_sizes: tuple[tuple[Annotated[int, Field(ge=1)], ...], ...]
+    aspect_ratios: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.5, 1.0, 2.0), min_length=1)
+    pre_nms_train: int = Field(2000, ge=1)
+    pre_nms_test: int = Field(1000, ge=1)
+    post_nms_train: int = Field(2000, ge=1)
+    post_nms_test: int = Field(1000, ge=1)
 
 
 class BoxHeadConfig(_Strict):
     """The second stage. More than one foreground IoU makes a cascade of as many stages."""
 
     offsets: Offsets
-    hidden: int = 1024
-    candidates_per_image: int = 512
+    hidden: int = Field(1024, ge=1)
+    candidates_per_image: int = Field(512, ge=1)
     positive_fraction: float = Field(0.25, gt=0, le=1)
-    foreground_iou: tuple[float, ...] = (0.5,)
+    foreground_iou: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.5,), min_length=1)
     box_loss_weight: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _offsets_can_be_built(self) -> "BoxHeadConfig":
+        self.offsets.build()  # a codec knows best what it needs, and says so in a ValueError
+        return self
 
     @model_validator(mode="after")
     def _cascade_is_class_agnostic(self) -> "BoxHeadConfig":
@@ -209,6 +214,7 @@ def load_config(name_or_path: str) -> DetectorConfig:
         path = SHIPPED_CONFIGS / f"{name_or_path}.yaml"
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in SHIPPED_CONFIGS.glob("*.yaml")))
+        shipped = shipped or "those that come with `pip install -e .` in a clone"
         raise UserError(f"no config {name_or_path!r}: give a YAML file, or one of {shipped}")
     return read_yaml(path, DetectorConfig)
 

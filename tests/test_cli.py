@@ -177,6 +177,19 @@ def test_two_photos_of_one_name_are_not_drawn_over_each_other(tmp_path: Path) ->
     assert_one_line_error(result, "one name")
 
 
+def test_a_photo_is_not_drawn_over(tmp_path: Path) -> None:
+    photo = tmp_path / "kitten.png"
+    Image.open(SAMPLES / "kitten.jpg").save(photo)
+    before = photo.read_bytes()
+    assert_one_line_error(obcn("predict", photo, "--save", tmp_path), "write over the photos")
+    assert photo.read_bytes() == before
+
+
+def test_a_card_holds_no_other_reading_than_the_models_own() -> None:
+    result = obcn("eval", "--model", "obcn", "--voc", "nowhere", "--decode", "argmax", "--write-card")
+    assert_one_line_error(result, "--write-card without --decode")
+
+
 def test_predict_into_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("in the way")

@@ -3,8 +3,7 @@
 import hashlib
 import json
 import math
-import shlex
-import sys
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from obcn.checkpoints import (
     now,
     read_card,
     save_checkpoint,
+    typed_command,
 )
 from obcn.config import DetectorConfig, ScheduleConfig
 from obcn.data import Annotations, TrainingSet, batches_of_epoch, collate
@@ -76,8 +76,11 @@ def train(config: DetectorConfig, train_set: Annotations, val_set: Annotations, 
     ``--resume``, ``metrics.jsonl`` with one line per validation, and TensorBoard curves.
 
     Raises:
-        UserError: nothing to resume, a run already there, classes that differ, or a loss that is not finite.
+        UserError: nothing to resume, a run already there, classes that differ, nothing to freeze, started by torchrun,
+            or a loss that is not finite.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("training runs in one process on one device: start it without torchrun")
     return _Run(config, train_set, val_set, options).execute()
 
 
@@ -89,10 +92,14 @@ class _Run:
     ) -> None:
         if train_set.classes != val_set.classes:
             training, validation = ", ".join(train_set.classes), ", ".join(val_set.classes)
-            raise UserError(f"the training classes ({training}) are not the validation classes ({validation})")
+            raise UserError(
+                f"the training classes ({training}) are not the validation classes ({validation}); both "
+                "files must list the same categories"
+            )
         self.config, self.options = config, options
-        # Now: the tree may move on while this runs, but the code that runs is in memory.
+        # Now: the tree may move on while this runs, but the code that runs is in memory; so may the start.
         self.commit = current_commit()
+        self.start = None if options.init is None else read_card(find_checkpoint(options.init)).training
         self.train_set, self.val_set = train_set, val_set
         self.epochs = options.epochs or config.schedule.epochs
         self.steps_per_epoch = math.ceil(len(train_set) / config.schedule.batch_size)
@@ -101,6 +108,7 @@ class _Run:
 
         torch.manual_seed(options.seed)
         self.detector = _build(config, train_set.classes, options).to(self.device)
+        self.detector.backbone.mixed_precision = self.device.type == "cuda"
         self.optimizer = _optimizer(self.detector, config.schedule)
         self.progress = self._start_or_resume()
 
@@ -143,7 +151,8 @@ class _Run:
         options = self.options
         settings = [
             self.config.model_dump_json(),
-            json.dumps([image["file_name"] for image in self.train_set.images]),
+            self.train_set.digest(),
+            self.val_set.digest(),
             repr((self.epochs, options.seed, options.init, options.freeze_trunk, self.train_set.classes)),
         ]
         return hashlib.sha256("\n".join(settings).encode()).hexdigest()
@@ -172,8 +181,7 @@ class _Run:
             group["lr"] = learning_rate(schedule, self.progress.step, self.total_steps, self.steps_per_epoch)
         photos = [photo.to(self.device, non_blocking=True) for photo in photos]
         targets = [{k: v.to(self.device, non_blocking=True) for k, v in target.items()} for target in targets]
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            losses = self.detector(photos, targets)
+        losses = self.detector(photos, targets)
         # A frozen trunk still reports its proposal losses; they have nothing to teach.
         total = sum(loss for loss in losses.values() if loss.requires_grad)
         if not torch.isfinite(total):
@@ -212,14 +220,14 @@ class _Run:
     def _validate(self, display: TrainingDisplay) -> Evaluation:
         advance = display.validation(len(self.val_set))
         transform = self.detector.transform
-        # As `obcn eval` will see the checkpoint.
+        # As `obcn eval` will see the photos; the weights it reads were rounded to half precision on the disk.
         transform.min_size = (self.config.input.min_size,)
         metrics = evaluate(self.detector, self.val_set, advance)
         transform.min_size = self.config.input.train_min_sizes
         display.end_validation(metrics)
         self.detector.train()
         data = f"{self.options.data_name} (val)"
-        return Evaluation(command=_command(), data=data, images=len(self.val_set), metrics=metrics)
+        return Evaluation(command=typed_command(), data=data, images=len(self.val_set), metrics=metrics)
 
     def _save_state(self) -> None:
         path = self.options.output / STATE_FILE
@@ -228,7 +236,7 @@ class _Run:
     def _card(self, measured: Evaluation | None) -> Card:
         options = self.options
         training = Training(
-            command=_command(),
+            command=typed_command(),
             data=options.data_name,
             train_images=len(self.train_set),
             epochs=self.progress.step / self.steps_per_epoch,
@@ -238,7 +246,7 @@ class _Run:
             commit=self.commit,
             date=now(),
             started_from=options.init,
-            start=None if options.init is None else read_card(find_checkpoint(options.init)).training,
+            start=self.start,
             frozen_trunk=options.freeze_trunk,
             minutes=round(self.progress.seconds / 60, 1),
         )
@@ -249,10 +257,6 @@ class _Run:
             training=training,
             evaluation=measured,
         )
-
-
-def _command() -> str:
-    return shlex.join(["obcn", *sys.argv[1:]])
 
 
 def _write_metrics(path: Path, epoch: int, minutes: float | None, measured: Evaluation) -> None:
@@ -286,10 +290,15 @@ def learning_rate(schedule: ScheduleConfig, step: int, total_steps: int, steps_p
 
 def _build(config: DetectorConfig, classes: tuple[str, ...], options: TrainingOptions) -> Detector:
     detector = build_detector(config, classes, pretrained=options.init is None)
-    if options.init is not None:
-        initialise_from(detector, options.init)
+    copied = set() if options.init is None else initialise_from(detector, options.init)
     detector.transform.min_size = config.input.train_min_sizes
     if options.freeze_trunk:
+        frozen = {name for name in detector.state_dict() if name.startswith(("backbone.", "rpn."))}
+        if frozen - copied:
+            raise UserError(
+                "a frozen trunk must come whole from a trained detector: give --init a checkpoint with the same "
+                "pyramid and anchors as this config"
+            )
         detector.backbone.requires_grad_(False)
         detector.rpn.requires_grad_(False)
     return detector

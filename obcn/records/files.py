@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,7 @@ class RecordInfo(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid")
-    version: int = VERSION
+    version: Literal[1] = 1
     model: str
     card: dict[str, Any]
     command: str

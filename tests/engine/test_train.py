@@ -91,7 +91,7 @@ class TestRefusals:
         with pytest.raises(UserError, match="finished holds a run; give --resume"):
             train(config, train_set, val_set, options)
 
-    @pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 5}, {"freeze_trunk": True}])
+    @pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 5}])
     def test_resume_with_other_options(self, finished, config, train_set, val_set, options, change):
         with pytest.raises(UserError, match="belongs to a run with another config, data, seed or start"):
             train(config, train_set, val_set, dataclasses.replace(options, resume=True, **change))
@@ -114,6 +114,21 @@ class TestRefusals:
         (tmp_path / "state.safetensors").write_bytes(b"no state")
         with pytest.raises(UserError, match=r"state\.safetensors is not a training state"):
             train(config, train_set, val_set, TrainingOptions(tmp_path, "tiny", resume=True))
+
+    def test_a_trunk_that_was_never_trained_is_not_frozen(self, config, train_set, val_set, tmp_path):
+        with pytest.raises(UserError, match="give --init a checkpoint"):
+            train(config, train_set, val_set, TrainingOptions(tmp_path, "tiny", freeze_trunk=True))
+
+    def test_several_processes_at_once(self, config, train_set, val_set, tmp_path, monkeypatch):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        with pytest.raises(UserError, match="without torchrun"):
+            train(config, train_set, val_set, TrainingOptions(tmp_path, "tiny"))
+
+    def test_a_photo_of_another_size_than_its_record(self, config, train_set, val_set, tmp_path):
+        turned = [image | {"width": image["width"] + 1} for image in train_set.images]
+        other = Annotations(train_set.folder, train_set.coco | {"images": turned})
+        with pytest.raises(UserError, match="but its record says"):
+            train(config, other, val_set, TrainingOptions(tmp_path, "tiny"))
 
     def test_output_that_is_a_file(self, config, train_set, val_set, tmp_path):
         (tmp_path / "file").write_text("")

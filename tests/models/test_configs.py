@@ -119,6 +119,8 @@ def test_a_checkpoint_gives_the_head_back(head, tmp_path):
         ({"codec": "dfine", "flatness": 0}, "flatness"),
         ({"codec": "distance_bins", "sigma": -1}, "sigma"),
         ({"codec": "distance_bins", "num_stages": 2}, "num_stages"),
+        ({"codec": "bins", "num_stages": 2, "ranges": [3.0, 0.0]}, "range"),
+        ({"codec": "bins", "half_range": float("inf")}, "range"),
         ({"codec": "gaussian"}, "'dfl', 'dfine', 'distance_bins'"),
     ],
 )
@@ -160,3 +162,12 @@ def test_the_papers_heads_are_compared_on_one_detector(name):
         config.pop("name")
         config["box_head"].pop("offsets")
     assert regression == bins
+
+
+def test_a_cascade_of_no_stage_is_refused(tmp_path):
+    content = load_config("compact_obcn").model_dump(mode="json")
+    content["box_head"]["foreground_iou"] = []
+    path = tmp_path / "head.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match="foreground_iou"):
+        load_config(str(path))
