@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from obcn.data import Annotations, read_photo
+from obcn.data import Annotations
 from obcn.errors import UserError
 from obcn.explain import photo_tensor
 from obcn.models.detector import Detector
@@ -119,8 +119,9 @@ def frozen_features(
             _extract(detector, annotations, numbers, lines, on_photo)
         except OSError as error:
             raise UserError(f"cannot write features into {folder}: {error.strerror}") from error
-        entries = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-        index_file.write_text(json.dumps(entries), encoding="utf-8")
+        temporary = index_file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(_whole(lines)), encoding="utf-8")
+        temporary.replace(index_file)
         lines.unlink()
     else:
         for _ in annotations.images:
@@ -134,13 +135,22 @@ def _fingerprint(annotations: Annotations) -> str:
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:12]
 
 
+def _whole(lines: Path) -> list[dict]:
+    """The entries of a log, but for a last line that is cut short."""
+    return [
+        json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"
+    ]
+
+
 def _extract(
     detector: Detector, annotations: Annotations, numbers: Path, lines: Path, on_photo: Callable[[], None]
 ) -> None:
-    done = lines.read_text(encoding="utf-8").splitlines() if lines.is_file() else []
-    end = json.loads(done[-1])["end"] if done else 0
+    done = _whole(lines) if lines.is_file() else []
+    end = done[-1]["end"] if done else 0
     if not done:
         numbers.unlink(missing_ok=True)
+    # A kill may have cut the last line short.
+    lines.write_text("".join(json.dumps(entry) + "\n" for entry in done), encoding="utf-8")
     with numbers.open("ab") as store, lines.open("a", encoding="utf-8") as log:
         # What a killed run wrote after its last whole photo.
         store.truncate(end * _HALF.itemsize)
@@ -160,7 +170,7 @@ def _extract(
 @torch.inference_mode()
 def _look(detector: Detector, annotations: Annotations, record: dict, start: int) -> tuple[dict, list[np.ndarray]]:
     """One photo's index entry, its numbers starting at ``start``, and those numbers."""
-    images, _ = detector.transform([photo_tensor(read_photo(annotations.path(record)))])
+    images, _ = detector.transform([photo_tensor(annotations.photo(record))])
     pyramid = detector.backbone(images.tensors)
     (proposals,), _ = detector.rpn(images, pyramid)
     levels = {name: pyramid[name][0] for name in detector.backbone.level_names}

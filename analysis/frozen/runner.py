@@ -89,8 +89,9 @@ def run_study(study: Study, protocol: Protocol, place: Workplace) -> Outcomes:
                 _work(of_seed, detector, protocol, place, trunk, features, bar)
     found = {task.id: _outcome(place, task) for task in tasks}
     metrics = {(row.name, task.seed): found[task.id]["metrics"][row.reading] for task in tasks for row in task.rows}
-    dates = sorted(outcome["date"] for outcome in found.values())
-    return Outcomes(metrics, sorted({outcome["commit"] for outcome in found.values()}), (dates[0], dates[-1]))
+    made = [stamp for outcome in found.values() for stamp in outcome["made"].values()]
+    dates = sorted(stamp["date"] for stamp in made)
+    return Outcomes(metrics, sorted({stamp["commit"] for stamp in made}), (dates[0], dates[-1]))
 
 
 def trunk_name(trunk: str) -> str:
@@ -100,8 +101,7 @@ def trunk_name(trunk: str) -> str:
 
 
 def _tasks(study: Study, protocol: Protocol, place: Workplace, trunk: str) -> list[_Task]:
-    data = [[image["file_name"] for image in split.images] for split in (place.train_set, place.val_set)]
-    digest = hashlib.sha256(json.dumps(data).encode()).hexdigest()
+    digest = place.train_set.digest() + place.val_set.digest()
     rows: dict[tuple[str, int], list[Row]] = defaultdict(list)
     settings_of = {}
     for seed in protocol.seeds:
@@ -183,15 +183,16 @@ def _judge(
     progress = bar.add_task(f"judging {len(runs)} heads", total=len(features), note="")
     found = score_side_by_side([run.head for run in runs], readings, features, lambda: bar.advance(progress))
     bar.remove_task(progress)
+    stamp = {"commit": current_commit(), "date": now()}
     for task, metrics in zip(tasks, found, strict=True):
+        before = _outcome(place, task) if _outcome_file(place, task).is_file() else {"made": {}, "metrics": {}}
         outcome = {
             "seed": task.seed,
             "trunk": trunk_name(trunk),
             "head": task.settings.model_dump(mode="json"),
             "schedule": protocol.schedule.model_dump(mode="json"),
-            "commit": current_commit(),
-            "date": now(),
-            "metrics": _stored_metrics(place, task) | metrics,
+            "made": before["made"] | dict.fromkeys(metrics, stamp),
+            "metrics": before["metrics"] | metrics,
         }
         path = _outcome_file(place, task)
         path.parent.mkdir(parents=True, exist_ok=True)
