@@ -12,6 +12,7 @@ from analysis.matched import MatchedRows
 from obcn.records.schema import COORDINATES
 
 GROUPS = 10
+DRAWS = 1000
 _GROUP = ["model", "stage", "coordinate", "count", "low", "high"]
 
 
@@ -72,13 +73,16 @@ def reliability_of_spread(models: Sequence[MatchedRows]) -> pd.DataFrame:
 
 
 def calibration_summary(models: Sequence[MatchedRows], bins: pd.DataFrame, spreads: pd.DataFrame) -> pd.DataFrame:
-    """One row per model, stage and coordinate of every bin head.
+    """One row per model, stage and coordinate of every bin head, of its detections that match an object.
 
     Takes the tables of :func:`reliability_of_bins` and :func:`reliability_of_spread`. Columns:
 
     - ``ece``: expected calibration error of the bins, the mean over rows of |accuracy - confidence| in their group;
+    - ``ece_if_honest``: what it stays below in 97.5% of draws where each group is right as often as it says: with few
+      rows an honest head has an error too;
     - ``spread_error``: expected normalised calibration error of the spread, the mean over groups of
-      |rms_error - spread| / spread (Levi et al., "Evaluating and Calibrating Uncertainty Prediction", 2019);
+      |rms_error - spread| / spread (Levi et al., "Evaluating and Calibrating Uncertainty Prediction", 2019); a spread
+      cannot exceed its stage's range, so that later stages are bound to look too sure;
     - ``correlation``, ``rank_correlation``: of predicted spread and size of the error (Pearson, Spearman);
     - ``rank_correlation_px``: the same for the final error in pixels, where large objects alone make some of it;
     - ``nll``: mean -log probability of the true bin, nats; ``entropy``: mean entropy, nats (they agree if honest);
@@ -101,6 +105,7 @@ def calibration_summary(models: Sequence[MatchedRows], bins: pd.DataFrame, sprea
                 "coordinate": coordinate,
                 "count": len(spread),
                 "ece": float(np.average(gap, weights=own_bins["count"])),
+                "ece_if_honest": _ece_if_honest(own_bins),
                 "spread_error": float(((own_spreads.rms_error - own_spreads.spread).abs() / own_spreads.spread).mean()),
                 "correlation": _correlation(spread, np.abs(error)),
                 "rank_correlation": rank_correlation(spread, np.abs(error)),
@@ -111,6 +116,14 @@ def calibration_summary(models: Sequence[MatchedRows], bins: pd.DataFrame, sprea
             }
         )
     return pd.DataFrame(rows)
+
+
+def _ece_if_honest(groups: pd.DataFrame) -> float:
+    """97.5% quantile of the expected calibration error of a head that is right as often as it says."""
+    counts, confidence = groups["count"].to_numpy(), groups.confidence.to_numpy().clip(0, 1)
+    right = np.random.default_rng(0).binomial(counts, confidence, (DRAWS, len(counts)))
+    errors = np.average(np.abs(right / counts - confidence), axis=1, weights=counts)
+    return float(np.quantile(errors, 0.975))
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -5,6 +5,7 @@ double brackets, which are filled in from them.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,7 @@ def results_page(results: Path) -> str:
         UserError: a file is damaged, or a finding names a row or figure that its results do not have.
     """
     paper = load_paper()
-    studies = _studies(results)
+    studies, shipped = _studies(results), results / "voc2012-animals-val"
     sections = [_study_section(name, found) for name, found in studies.items()]
     return "\n\n".join(
         [
@@ -63,8 +64,8 @@ def results_page(results: Path) -> str:
             "Written by `python -m analysis.results_page` from the files in `results/`; no figure here is typed by "
             f"hand. The paper's figures are those of {paper.source} ({paper.setting}). Ours are on other photos and a "
             "far smaller detector: compare gains, not levels.",
-            _shipped_section(results / "voc2012-animals-val"),
-            _protocol_section(next(iter(studies.values()))) if studies else "",
+            _shipped_section(shipped),
+            _protocol_section(next(iter(studies.values())), _photo_luck(shipped)) if studies else "",
             *sections,
         ]
     ).replace("\n\n\n\n", "\n\n")
@@ -94,21 +95,24 @@ def fill_in(finding: str, results: StudyResults) -> str:
 
 
 def verdict(row: str, gain: float, deviation: float, seeds: int, paper_gain: float) -> str:
-    """In plain words, whether we see a gain or loss that the paper saw.
+    """In plain words, whether we see a gain or loss that the paper saw, by our gain's 95% interval over seeds.
 
-    A gain counts as seen where zero lies outside its 95% confidence interval over seeds.
+    Where the interval holds both nothing and the paper's gain, it decides neither.
     """
     said = "gains" if paper_gain > 0 else "loses"
-    ours = _signed(gain, deviation)
-    if abs(gain) <= half_interval(deviation**2 / seeds, seeds - 1):
-        end = f"**we do not see it**: {ours}, which the seeds do not tell from nothing."
+    half = half_interval(deviation**2 / seeds, seeds - 1)
+    ours = f"{_signed(gain, deviation)} (95% interval {_signed(gain - half)} to {_signed(gain + half)})"
+    seen, as_the_paper = abs(gain) > half, abs(gain - paper_gain) <= half
+    if not seen and as_the_paper:
+        end = f"{seeds} seeds cannot tell: {ours}."
+    elif not seen:
+        end = f"**we do not see it**: {ours}."
     elif gain * paper_gain < 0:
         end = f"**we do not see it**, we see the opposite: {ours}."
     else:
         share = gain / paper_gain
-        end = (
-            f"so do we, {'as large' if share >= 0.75 else 'a smaller one' if share >= 0.25 else 'but hardly'}: {ours}."
-        )
+        size = "as large" if as_the_paper else "a larger one" if share > 1 else "a smaller one"
+        end = f"so do we, {size if share >= 0.25 else 'but hardly'}: {ours}."
     return f"- {row}: the paper {said} {abs(paper_gain):.1f} points of AP; {end}"
 
 
@@ -129,25 +133,42 @@ def _shipped_section(folder: Path) -> str:
         [
             "## The detectors that ship, trained end to end",
             "One seed each; [data.md](data.md) tells how they were trained, and each file in `results/` names the "
-            "`obcn eval` that wrote it. Percent, on 700 photos that neither was trained on.",
+            "`obcn eval` that wrote it. Percent, on 700 photos that neither was trained on. APs, APm and APl go by "
+            "COCO's areas in photos whose long side is at most 416 pixels: they do not compare with full-size photos'.",
             results_table(present),
         ]
     )
 
 
-def _protocol_section(results: StudyResults) -> str:
-    protocol, head = results.protocol, results.protocol.head
+def _protocol_section(results: StudyResults, photo_luck: float | None) -> str:
+    protocol, head, seeds = results.protocol, results.protocol.head, len(results.protocol.seeds)
+    wider = half_interval(1 / seeds, seeds - 1)
+    photos = "" if photo_luck is None else f": between the detectors that ship they add ±{photo_luck:.1f} points of AP"
     return "\n\n".join(
         [
             "## Studies on a frozen trunk",
             f"Each row below is a fresh head on one frozen trunk (`{protocol.trunk}`, trained end to end with Smooth "
-            "L1, so it favours regression if anyone), the same photos, the same sampled candidates in the same order: "
-            f"{protocol.schedule.epochs} epochs over {results.photos[0]} photos, {head['candidates_per_image']} "
-            f"candidates a photo, {head['hidden']} hidden units, judged on {results.photos[1]} photos. "
-            f"{len(protocol.seeds)} seeds; ± is the standard deviation over them, of gains seed by seed. It tells how "
-            "much luck is in a head's initialisation and candidates; the trunk and the photos are the same in all.",
+            "L1, which should favour regression, if anyone), the same photos and the same sampled candidates in the "
+            f"same order (a cascade's second head samples its own): {protocol.schedule.epochs} epochs over "
+            f"{results.photos[0]} photos, {head['candidates_per_image']} candidates a photo, {head['hidden']} hidden "
+            f"units, judged on {results.photos[1]} photos.",
+            f"{seeds} seeds, where a study does not say more. ± is the standard deviation over them, of gains seed by "
+            f"seed. The 95% interval of a mean gain is {wider:.1f} times as wide for {seeds} seeds (Student's t); "
+            "gains whose interval leaves out zero are **bold**, and only those are called seen or clear. That is the "
+            "luck of initialisation, order and candidates; trunk and photos are the same in all, and other photos "
+            f"would add theirs{photos} (95%, bootstrap, `ap_summary.csv`). What a finding calls best was chosen on the "
+            "photos that it is reported on.",
         ]
     )
+
+
+def _photo_luck(folder: Path) -> float | None:
+    """Half the 95% bootstrap interval over photos of the shipped pair's difference in AP."""
+    file = folder / "ap_summary.csv"
+    if not file.is_file():
+        return None
+    last = pd.read_csv(file).iloc[-1]
+    return float(last.difference_high - last.difference_low) / 2
 
 
 def _study_section(name: str, results: StudyResults) -> str:
@@ -178,13 +199,20 @@ def _table(results: StudyResults) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for row in frame.to_dict("records"):
         cells = [f"{row[figure]:.1f} ± {row[f'{figure}_sd']:.1f}" for figure in FIGURES]
-        cells.append("" if row["row"] == results.baseline else _signed(row["gain_AP"], row["gain_sd_AP"]))
+        cells.append("" if row["row"] == results.baseline else _gain(row))
         if paper:
             told = not pd.isna(row["paper_AP"])
             cells.append(f"{row['paper_AP']:.1f}" if told else "")
             cells.append(_signed(row["paper_gain_AP"]) if told and row["row"] != results.baseline else "")
         lines.append([row["row"], *cells])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _gain(row: Mapping) -> str:
+    """A gain in AP, bold where its 95% interval leaves out zero."""
+    half = half_interval(row["gain_sd_AP"] ** 2 / row["seeds"], row["seeds"] - 1)
+    told = _signed(row["gain_AP"], row["gain_sd_AP"])
+    return f"**{told}**" if abs(row["gain_AP"]) > half else told
 
 
 def _signed(value: float, deviation: float | None = None) -> str:

@@ -143,6 +143,9 @@ def reading_codec(row: Row, settings: HeadSettings) -> OffsetCodec:
 
 
 def run_id(settings: HeadSettings, schedule: ScheduleConfig, trunk: str, data: str, seed: int) -> str:
-    """Names a training run by everything that decides its outcome; rows that only read differently share one."""
+    """Names a training run by its settings, trunk, data and seed; rows that only read differently share one.
+
+    The code is not among them: after a change of how heads learn or are judged, start with another work folder.
+    """
     decisive = [settings.model_dump(mode="json"), schedule.model_dump(mode="json"), trunk, data, seed]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]

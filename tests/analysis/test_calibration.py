@@ -60,6 +60,9 @@ def test_figures_of_ten_rows_by_hand(ten):
     assert list(summary.coordinate) == ["x", "y", "w", "h"]
     row = summary.iloc[0]
     assert row.ece == pytest.approx(np.abs(hit - p_top).mean(), abs=1e-6)
+    # One row to a group: an honest head errs by 1 - p where it is right and by p where it is wrong.
+    draws = np.abs((np.random.default_rng(1).random((4000, len(p_top))) < p_top) - p_top).mean(axis=1)
+    assert row.ece_if_honest == pytest.approx(np.quantile(draws, 0.975), abs=0.02)
     assert row.spread_error == pytest.approx((np.abs(np.abs(error) - spread) / spread).mean(), abs=1e-6)
     assert row.nll == pytest.approx(1.5 * np.log(2), abs=1e-6)
     assert row.entropy == pytest.approx(0.7, abs=1e-6)

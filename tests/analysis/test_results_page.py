@@ -31,13 +31,15 @@ def test_a_finding_about_nothing_is_an_error(quoted) -> None:
 @pytest.mark.parametrize(
     ("gain", "deviation", "paper_gain", "said"),
     [
-        (2.4, 0.3, 2.5, "so do we, as large: +2.4 ± 0.3"),
-        (1.0, 0.3, 2.5, "so do we, a smaller one: +1.0 ± 0.3"),
-        (0.4, 0.1, 2.5, "so do we, but hardly: +0.4 ± 0.1"),
         # Of three seeds, Student's t: 4.30 * 0.3 / sqrt(3) = 0.74.
-        (0.7, 0.3, 2.5, "**we do not see it**: +0.7 ± 0.3, which the seeds do not tell from nothing"),
+        (2.4, 0.3, 2.5, "so do we, as large: +2.4 ± 0.3 (95% interval +1.7 to +3.1)."),
+        (1.0, 0.3, 2.5, "so do we, a smaller one: +1.0 ± 0.3"),
+        (3.5, 0.3, 2.5, "so do we, a larger one: +3.5 ± 0.3"),
+        (0.4, 0.1, 2.5, "so do we, but hardly: +0.4 ± 0.1"),
+        (0.7, 0.3, 2.5, "**we do not see it**: +0.7 ± 0.3"),
+        (0.7, 0.9, 2.5, "3 seeds cannot tell: +0.7 ± 0.9"),
         (-1.0, 0.3, 2.5, "**we do not see it**, we see the opposite: \N{MINUS SIGN}1.0 ± 0.3"),
-        (-0.5, 0.1, -0.7, "so do we, a smaller one: \N{MINUS SIGN}0.5 ± 0.1"),
+        (-0.5, 0.1, -0.7, "so do we, as large: \N{MINUS SIGN}0.5 ± 0.1"),
     ],
 )
 def test_what_the_paper_saw_and_we_do_or_do_not(gain, deviation, paper_gain, said) -> None:
