@@ -222,7 +222,7 @@ def load_config(name_or_path: str) -> DetectorConfig:
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """Parse a YAML file into ``model``; every mistake in it is one line of a :class:`UserError`."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _OneOfEachKey)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
     except OSError as error:
@@ -231,6 +231,17 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         return model.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{path}: " + "; ".join(_describe(problem) for problem in error.errors())) from error
+
+
+class _OneOfEachKey(yaml.SafeLoader):
+    """YAML's own loader keeps the last of two values under one key and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(problem=f"{key!r} is set twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _describe(problem) -> str:

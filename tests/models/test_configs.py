@@ -171,3 +171,10 @@ def test_a_cascade_of_no_stage_is_refused(tmp_path):
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(UserError, match="foreground_iou"):
         load_config(str(path))
+
+
+def test_a_key_that_is_set_twice_is_named(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text((SHIPPED_CONFIGS / "compact_obcn.yaml").read_text() + "name: another\n")
+    with pytest.raises(UserError, match=r"twice\.yaml is not readable YAML: 'name' is set twice"):
+        load_config(str(path))
