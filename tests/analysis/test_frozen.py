@@ -14,6 +14,7 @@ from analysis.frozen.study import Protocol, Row, Study, head_settings, run_id
 from analysis.frozen.training import HeadRun, train_side_by_side
 from app.photos import SAMPLES
 from obcn.checkpoints import load_checkpoint
+from obcn.data import Annotations
 from obcn.data.coco import read_coco
 from obcn.engine.evaluate import evaluate
 
@@ -74,6 +75,9 @@ def test_features_that_a_stop_cut_short_are_completed(tmp_path, detector, sample
     (numbers,) = tmp_path.glob("*.f16")
     with numbers.open("ab") as half_written:
         half_written.write(b"a photo that was cut short")
+    (log,) = tmp_path.glob("*.jsonl")
+    with log.open("a") as half_written:
+        half_written.write('{"end": 12')
     completed = frozen_features(detector, "trunk", samples, tmp_path)
     assert completed.index == features.index
     assert (completed.numbers == features.numbers).all()
@@ -153,8 +157,16 @@ def test_a_study_keeps_its_outcomes_and_trains_nothing_twice(tmp_path, samples, 
     assert len(files) == 4, "two heads, two seeds; both readings of bins are one head"
     outcome = json.loads(files[0].read_text())
     assert outcome["trunk"] == trunk_name("regression")
-    monkeypatch.setattr("analysis.frozen.runner.train_side_by_side", pytest.fail)
+
+    def trained(*given) -> None:
+        raise AssertionError("trained once more")
+
+    monkeypatch.setattr("analysis.frozen.runner.train_side_by_side", trained)
     assert run_study(study, protocol(1), place) == first
+    # Other boxes on the same photos are other data.
+    fewer = Annotations(samples.folder, samples.coco | {"annotations": samples.coco["annotations"][1:]})
+    with pytest.raises(AssertionError, match="once more"):
+        run_study(study, protocol(1), Workplace(samples, fewer, tmp_path))
 
 
 def test_what_decides_an_outcome_is_in_its_name() -> None:
