@@ -7,12 +7,14 @@ folder of photos; a VOC folder needs none.
 
 import hashlib
 import io
+import os
 from functools import lru_cache
 from pathlib import Path
 
 import pyarrow.compute as pc
 import torch
 
+from app.paths import reachable, reading, typed_path
 from app.photos import Photo, Truth
 from obcn.data import Annotations, read_photo
 from obcn.data.coco import read_coco
@@ -37,12 +39,12 @@ def photo_from_source(data: str, photos: str, image: str) -> Photo:
     """
     if not image:
         raise UserError("the link names no photo: it needs an image beside data and photos")
-    path = photo_folder(data, photos) / image
+    path = reachable(photo_folder(data, photos) / image)
     if not path.is_file():
         raise UserError(f"{path}: no such file; is {path.parent} the folder of the photos?")
     root = voc_root(data)
     # In a VOC folder the photo's own file says all; reading the whole folder takes seconds.
-    truth = Path(data) if root is None else root / "Annotations" / f"{path.stem}.xml"
+    truth = typed_path(data) if root is None else root / "Annotations" / f"{path.stem}.xml"
     return _photo(data, path, image, _stamp(path), _stamp(truth) if data else 0)
 
 
@@ -52,7 +54,24 @@ def read_source(data: str, photos: str) -> Annotations:
     Raises:
         UserError: missing, damaged, or not annotations.
     """
-    return _annotations(Path(data).expanduser(), photo_folder(data, photos), _stamp(Path(data)))
+    return _annotations(typed_path(data), photo_folder(data, photos), source_stamp(data))
+
+
+def source_stamp(data: str) -> int:
+    """Changes when the true boxes of a COCO file, VOC folder or VOC split do, in whichever of its files they stand.
+
+    Raises:
+        UserError: missing, or may not be read.
+    """
+    root = voc_root(data)
+    stamps = [_stamp(typed_path(data))]
+    annotations = reachable(root / "Annotations") if root else None
+    if annotations and annotations.is_dir():
+        # The folder's own says that a file came or went.
+        stamps.append(_stamp(annotations))
+        with reading(annotations), os.scandir(annotations) as files:
+            stamps += [file.stat().st_mtime_ns for file in files]
+    return max(stamps)
 
 
 def photo_folder(data: str, photos: str) -> Path:
@@ -63,9 +82,9 @@ def photo_folder(data: str, photos: str) -> Path:
     """
     voc = voc_root(data)
     if photos:
-        folder = Path(photos).expanduser()
+        folder = typed_path(photos)
     elif voc is not None:
-        folder = voc / "JPEGImages"
+        folder = reachable(voc / "JPEGImages")
     else:
         raise UserError("say where the photos lie: only a VOC folder says so by itself")
     if not folder.is_dir():
@@ -74,8 +93,12 @@ def photo_folder(data: str, photos: str) -> Path:
 
 
 def voc_root(data: str) -> Path | None:
-    """The VOC folder that ``data`` is, or is a split of."""
-    path = Path(data).expanduser()
+    """The VOC folder that ``data`` is, or is a split of.
+
+    Raises:
+        UserError: ``data`` cannot be a path.
+    """
+    path = typed_path(data)
     if data and path.is_dir():
         return path
     return path.parents[2] if path.suffix == ".txt" and len(path.parents) > 2 else None
@@ -84,9 +107,10 @@ def voc_root(data: str) -> Path | None:
 # Readers hand out one object for one file, as app.photos does; a file that changes has another stamp.
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _photo(data: str, path: Path, image: str, *stamps: int) -> Photo:
-    content = path.read_bytes()
+    with reading(path):
+        content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     return Photo(image, read_photo(io.BytesIO(content), str(path)), digest, _truth(data, path, image))
 
@@ -95,7 +119,7 @@ def _truth(data: str, path: Path, image: str) -> Truth | None:
     if not data:
         return None
     if data.endswith(RECORD_ENDING):
-        return _truth_of_records(Path(data).expanduser(), image)
+        return _truth_of_records(typed_path(data), image)
     root = voc_root(data)
     annotations = read_voc_photos(root, [path.stem]) if root else read_source(data, str(path.parent))
     found = next((record for record in annotations.images if record["file_name"] == image), None)
@@ -131,12 +155,11 @@ def _stems(data: Path) -> list[str]:
         if not stems:
             raise UserError(f"{data} is not a VOC folder: {data / 'Annotations'} holds no .xml file")
         return stems
-    lines = data.read_text(encoding="utf-8", errors="replace").splitlines()
+    with reading(data):
+        lines = data.read_text(encoding="utf-8", errors="replace").splitlines()
     return list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
 
 
 def _stamp(path: Path) -> int:
-    try:
-        return path.expanduser().stat().st_mtime_ns
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    with reading(path):
+        return path.stat().st_mtime_ns

@@ -10,7 +10,7 @@ import streamlit as st
 from app.explore import table
 from app.explore.table import Collection, Side
 from app.records.choice import Choice, stamp
-from app.sources import read_source
+from app.sources import read_source, source_stamp
 from obcn.records.files import read_info, read_records
 
 # cache_resource and not cache_data: a million rows must not be copied for every click. Nobody writes into them.
@@ -41,7 +41,7 @@ def load_data(data: str, photos: str) -> Collection:
     Raises:
         UserError: missing or damaged.
     """
-    return _data(data, photos, stamp(Path(data).expanduser()))
+    return _data(data, photos, source_stamp(data))
 
 
 def load_measure(path: Path, column: str) -> np.ndarray:

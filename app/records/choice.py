@@ -1,6 +1,7 @@
 """Which record files and which photos: the side panel that Explore and Errors share."""
 
 import hashlib
+import secrets
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import streamlit as st
 
 from analysis.matched import distinct_names
 from app.markup import plain
+from app.paths import existing, typed_path
 from app.sources import RECORD_ENDING, voc_root
 from obcn.errors import UserError
 from obcn.records.files import RecordInfo, read_info
@@ -65,6 +67,9 @@ def choose_records(keys: Mapping[str, str], others: Sequence[str] = ()) -> Choic
     Args:
         keys: the page's, of the controls that it wants.
         others: keys of the page's other controls that stand in its address.
+
+    Raises:
+        UserError: the words for the true boxes cannot be a path.
     """
     _arrive(keys, others)
     state = st.session_state
@@ -112,16 +117,18 @@ def default_source() -> tuple[str, str]:
 
 def source_of(info: RecordInfo) -> tuple[str, str]:
     """``data`` and ``photos`` that a record file names, or its command, as far as they lie here."""
-    if voc_root(info.data) and Path(info.data).exists():
+    if existing(info.data) and voc_root(info.data):
         return info.data, ""
-    words = shlex.split(info.command)
-    options = dict(pairwise(words))
-    voc = Path(options.get("--voc", ""))
-    if "--voc" in options and voc.is_dir():
-        split = voc / "ImageSets" / "Main" / f"{options.get('--split', 'val')}.txt"
-        return str(split if split.is_file() else voc), ""
-    data, photos = options.get("--annotations", ""), options.get("--images", "")
-    return data if data and Path(data).is_file() else "", photos if photos and Path(photos).is_dir() else ""
+    try:
+        options = dict(pairwise(shlex.split(info.command)))
+    except ValueError:  # a quote that is never closed: nobody could have typed that
+        return "", ""
+    voc = existing(options.get("--voc", ""))
+    if voc and voc.is_dir():
+        split = existing(str(voc / "ImageSets" / "Main" / f"{options.get('--split', 'val')}.txt"))
+        return str(split or voc), ""
+    data, photos = (existing(options.get(name, "")) for name in ("--annotations", "--images"))
+    return str(data) if data and data.is_file() else "", str(photos) if photos and photos.is_dir() else ""
 
 
 def stamp(path: Path) -> int:
@@ -208,7 +215,11 @@ def _read(words: Sequence[str]) -> tuple[list[Path], list[RecordInfo], list[str]
     infos: list[RecordInfo] = []
     problems: list[str] = []
     for word in words:
-        path = Path(word).expanduser()
+        try:
+            path = typed_path(word)
+        except UserError as error:
+            problems.append(str(error))
+            continue
         files = sorted(path.glob(f"*{RECORD_ENDING}")) if path.is_dir() else [path]
         if not files:
             problems.append(f"{path} holds no {RECORD_ENDING} file")
@@ -237,13 +248,18 @@ def _take_upload(key: str) -> None:
     state = st.session_state
     for file in state[_upload_key(key)] or ():
         content = file.getvalue()
-        path = _uploads() / hashlib.sha256(content).hexdigest()[:12] / Path(file.name).name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
+        path = Path(_uploads().name) / hashlib.sha256(content).hexdigest()[:12] / Path(file.name).name
+        if not path.is_file():
+            path.parent.mkdir(exist_ok=True)
+            # Somebody may be reading, or uploading the same: the file appears whole.
+            temporary = path.with_name(secrets.token_hex(8))
+            temporary.write_bytes(content)
+            temporary.replace(path)
         if str(path) not in state[key]:
             state[key] = [*state[key], str(path)]
 
 
 @st.cache_resource(show_spinner=False)
-def _uploads() -> Path:
-    return Path(tempfile.mkdtemp(prefix="obcn-records-"))
+def _uploads() -> tempfile.TemporaryDirectory:
+    """Goes when the server does."""
+    return tempfile.TemporaryDirectory(prefix="obcn-records-")

@@ -15,7 +15,8 @@ from typing import Literal
 import streamlit as st
 
 from app.detectors import ModelFile, stamp
-from app.sources import photo_folder, read_source, voc_root
+from app.paths import typed_path
+from app.sources import photo_folder, read_source, source_stamp, voc_root
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, load_checkpoint
 from obcn.data import Annotations
 from obcn.errors import UserError
@@ -51,9 +52,9 @@ class Job:
 
         Its file is another one for other weights, other annotations, or other photos.
         """
-        source = Path(data).expanduser().resolve()
+        source = typed_path(data).resolve()
         names = [image["file_name"] for image in annotations.images]
-        folder = f"{source.stem}-{_digest(source, source.stat().st_mtime_ns, annotations.folder.resolve(), *names)}"
+        folder = f"{source.stem}-{_digest(source, source_stamp(data), annotations.folder.resolve(), *names)}"
         weights = f"{model.path.stem}-{_digest(model.path.resolve(), stamp(model.path))}"
         return cls(model, data, photos, FOLDER / folder / f"{weights}.parquet")
 
@@ -78,7 +79,7 @@ def photos_to_run(data: str, photos: str) -> tuple[Annotations, int]:
         UserError: missing, damaged, or none of its photos is there.
     """
     folder = photo_folder(data, photos)
-    return _photos_to_run(data, photos, *(path.stat().st_mtime_ns for path in (Path(data).expanduser(), folder)))
+    return _photos_to_run(data, photos, source_stamp(data), folder.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
@@ -231,7 +232,12 @@ def runs_of(jobs: Sequence[Job], total: int) -> list[Run]:
     """The run of each job, the same for every visitor."""
     known = _known()
     with known.lock:
-        return [known.runs.setdefault(str(job.path), Run(job, total)) for job in jobs]
+        for job in jobs:
+            run = known.runs.get(str(job.path))
+            # Record files come and go without this server: what it remembers of one may be untrue.
+            if run is None or (not run.active and (run.state == "done") != job.path.is_file()):
+                known.runs[str(job.path)] = Run(job, total)
+        return [known.runs[str(job.path)] for job in jobs]
 
 
 class _Known:

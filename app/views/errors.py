@@ -44,9 +44,8 @@ def main() -> None:
         "point** to see the objects behind it in Explore."
     )
     st.html('<p class="obcn-narrow">Record files: » at the top.</p>')
-    choice = choose_records(ERRORS_KEYS)
     try:
-        evidence = gather_evidence(choice)
+        evidence = gather_evidence(choose_records(ERRORS_KEYS))
     except UserError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

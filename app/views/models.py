@@ -1,7 +1,6 @@
 """Models: what ships and what visitors bring, with how each was trained and measured."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -9,6 +8,7 @@ from app import detectors
 from app.detectors import ModelFile
 from app.markup import Fact, facts, plain
 from app.model_cards import checkpoint_pair, facts_in_words, figures_of, head_in_words
+from app.paths import typed_path
 from obcn.errors import UserError
 
 # Weights of the largest config in half precision are about 120 MB.
@@ -49,13 +49,13 @@ def _bring() -> set[str]:
     with left:
         folder = st.text_input(
             "A folder of checkpoints",
-            key="folder",
+            key="checkpoints",
             bind="query-params",
             placeholder="runs/obcn",
             help="On the machine that runs this app; relative to where it was started. The link keeps it.",
         )
         if folder:
-            names |= set(_told(lambda: detectors.add_folder(Path(folder).expanduser())))
+            names |= set(_told(lambda: detectors.add_folder(typed_path(folder))))
     with right:
         # Any kind of file may come: a refusal that says what to do is better than a greyed-out file.
         files = st.file_uploader(

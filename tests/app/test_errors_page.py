@@ -10,6 +10,7 @@ from app.explore import controls
 from obcn.records.schema import each
 from tests.analysis.synthetic import write_matched, write_scene
 from tests.analysis.test_calibration import stage_columns
+from tests.app.test_paths import IMPOSSIBLE
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 ROWS = 40
@@ -74,6 +75,12 @@ def test_every_section_is_drawn_of_two_heads() -> None:
     assert not app.error
     assert not app.warning
     assert "regression 40 in 1 photos; bins 40 in 1 photos. **So few" in app.caption[0].value
+
+
+def test_words_that_are_no_paths_are_left_out() -> None:
+    app = opened(*IMPOSSIBLE, write("a.parquet", "regression"))
+    assert [warning.value.count("cannot be read") for warning in app.sidebar.warning] == [1] * len(IMPOSSIBLE)
+    assert len(sections(app)) == 4
 
 
 def test_regression_alone_has_no_beliefs_to_check() -> None:

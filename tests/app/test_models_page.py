@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import detectors
 from obcn.checkpoints import SHIPPED_CHECKPOINTS
+from tests.app.test_paths import IMPOSSIBLE
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 WEIGHTS = SHIPPED_CHECKPOINTS / "regression.safetensors"
@@ -53,7 +54,7 @@ def test_the_shipped_models_have_a_card_each() -> None:
 def test_a_folder_in_the_address_is_offered(tmp_path) -> None:
     shutil.copy(WEIGHTS, tmp_path / "mine.safetensors")
     shutil.copy(CARD, tmp_path / "mine.json")
-    app = opened(folder=str(tmp_path))
+    app = opened(checkpoints=str(tmp_path))
     assert not app.exception
     assert "Ready to compare" in app.success[0].value
     assert names_of(app)[0] == "compact\\_regression", "what was just brought comes first"
@@ -61,10 +62,17 @@ def test_a_folder_in_the_address_is_offered(tmp_path) -> None:
 
 @pytest.mark.parametrize("folder", ["nowhere/at/all", "tests"])
 def test_a_folder_with_nothing_says_so(folder) -> None:
-    app = opened(folder=folder)
+    app = opened(checkpoints=folder)
     assert not app.exception
     assert folder in app.error[0].value
     assert len(names_of(app)) >= 2
+
+
+@pytest.mark.parametrize("folder", IMPOSSIBLE)
+def test_a_word_that_is_no_path_is_one_line(folder) -> None:
+    app = opened(checkpoints=folder)
+    assert not app.exception
+    assert "cannot be read" in app.error[0].value
 
 
 def test_two_files_make_a_model() -> None:

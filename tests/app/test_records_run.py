@@ -1,7 +1,9 @@
 """Record files written in the background, by a small random detector on noise."""
 
 import json
+import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app import detectors
 from app.detectors import ModelFile
 from app.records import run as running
-from app.records.run import Job, Run, done_before, of_classes, photos_to_run, write
+from app.records.run import Job, Run, done_before, of_classes, photos_to_run, runs_of, write
 from obcn.checkpoints import save_checkpoint
 from obcn.data import Annotations
 from obcn.errors import UserError
@@ -21,6 +23,10 @@ from tests.test_records import OFFSETS, make_card, make_detector
 
 PAGE = str(Path(__file__).parents[2] / "app" / "views" / "explore.py")
 PHOTOS = 5
+VOC = (
+    "<annotation><size><width>128</width><height>96</height></size><object><name>{name}</name><bndbox>"
+    "<xmin>1</xmin><ymin>1</ymin><xmax>40</xmax><ymax>40</ymax></bndbox></object></annotation>"
+)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +124,21 @@ def test_other_weights_annotations_or_photos_are_another_file(job, model, tmp_pa
     assert path() not in (job.path, fewer)
 
 
+def test_a_changed_annotation_of_a_voc_folder_is_another_file(model, tmp_path):
+    annotation = tmp_path / "Annotations" / "one.xml"
+    for folder in (annotation.parent, tmp_path / "JPEGImages"):
+        folder.mkdir()
+    Image.new("RGB", (128, 96)).save(tmp_path / "JPEGImages" / "one.jpg")
+    annotation.write_text(VOC.format(name="dog"))
+    before, _ = photos_to_run(str(tmp_path), "")
+    job = Job.of(model, str(tmp_path), "", before)
+    annotation.write_text(VOC.format(name="wolf"))
+    os.utime(annotation, ns=(time.time_ns() + 10**9,) * 2)
+    after, _ = photos_to_run(str(tmp_path), "")
+    assert (before.classes, after.classes) == (("dog",), ("wolf",))
+    assert Job.of(model, str(tmp_path), "", after).path != job.path
+
+
 def test_photos_that_are_gone_are_counted_and_without_any_there_is_no_run(job, tmp_path):
     assert photos_to_run(job.data, job.photos)[1] == 1
     empty = tmp_path / "empty"
@@ -168,6 +189,18 @@ def test_a_run_can_be_stopped_and_resumed(job, monkeypatch):
     run.join()
     assert (run.state, run.done) == ("done", PHOTOS)
     assert Run(job, PHOTOS).state == "done"
+
+
+def test_a_run_whose_file_was_deleted_or_written_by_another_is_not_what_it_was(job):
+    write(job)
+    (run,) = runs_of([job], PHOTOS)
+    assert run.state == "done"
+    assert runs_of([job], PHOTOS) == [run], "the same for every visitor"
+    job.path.unlink()
+    (fresh,) = runs_of([job], PHOTOS)
+    assert (fresh.state, fresh.done) == ("new", 0)
+    write(job)
+    assert runs_of([job], PHOTOS)[0].state == "done"
 
 
 def test_a_run_that_waits_can_be_stopped(job):

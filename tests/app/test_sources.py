@@ -1,12 +1,14 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from app.sources import photo_from_source, read_source
+from app.sources import photo_from_source, read_source, source_stamp
 from obcn.errors import UserError
 from tests.analysis.synthetic import write_scene
+from tests.app.test_paths import IMPOSSIBLE
 
 BOX = [10, 20, 40, 60]
 SIZE = "<size><width>200</width><height>150</height></size>"
@@ -101,6 +103,27 @@ def test_a_record_file_tells_the_truth_of_its_photos(tmp_path, coco) -> None:
         photo_from_source(str(records), coco[1], "a.jpg")
 
 
+@pytest.mark.parametrize("listed", ["", "/ImageSets/Main/val.txt"])
+def test_any_changed_file_of_a_voc_folder_changes_its_stamp(voc, listed) -> None:
+    data = voc + listed
+    assert [image["file_name"] for image in read_source(data, "").images][-1] == "two.jpg"
+    before = source_stamp(data)
+    changed = Path(voc) / "Annotations" / "two.xml"
+    changed.write_text(XML.format(name="two.jpg", objects=DOG))
+    os.utime(changed, ns=(before + 10**9,) * 2)
+    assert source_stamp(data) == before + 10**9
+    assert read_source(data, "").boxes_of({"id": len(read_source(data, "").images)}), "read anew"
+    os.utime(changed.parent, ns=(before + 2 * 10**9,) * 2)  # a file came or went
+    assert source_stamp(data) == before + 2 * 10**9
+
+
+def test_a_changed_split_changes_its_stamp(voc) -> None:
+    split = Path(voc) / "ImageSets/Main/val.txt"
+    later = source_stamp(str(split)) + 10**9
+    os.utime(split, ns=(later, later))
+    assert source_stamp(str(split)) == later
+
+
 def test_without_annotations_there_is_no_truth(coco) -> None:
     assert photo_from_source("", coco[1], "a.jpg").truth is None
 
@@ -113,6 +136,18 @@ def refusal(data: str, photos: str, image: str) -> str:
     with pytest.raises(UserError) as caught:
         photo_from_source(data, photos, image)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("word", IMPOSSIBLE)
+def test_words_that_are_no_paths_are_told(coco, word) -> None:
+    data, photos = coco
+    assert "cannot be read" in refusal(word, photos, "a.jpg")
+    assert "cannot be read" in refusal(data, word, "a.jpg")
+    assert "cannot be read" in refusal(f"{word}/ImageSets/Main/val.txt", "", "a.jpg")
+
+
+def test_a_name_that_no_photo_can_have_is_told(coco) -> None:
+    assert "cannot be read" in refusal(*coco, "x" * 300)
 
 
 def test_what_is_wrong_is_said(coco, voc, tmp_path) -> None:
