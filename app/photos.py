@@ -26,7 +26,7 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """One photo. Readers hand out one and the same object for one file, so caches compare by identity.
+    """One photo. Caches go by its digest, so that they need not hold it.
 
     Attributes:
         name: file name, for titles and errors.

@@ -21,7 +21,7 @@ def choose_photo() -> Photo | None:
     """Draw the photo's controls; the photo to look at, None if there is neither an upload nor a sample.
 
     Raises:
-        UserError: the photo cannot be read.
+        UserError: a sample cannot be read.
     """
     samples = {path.stem: path for path in sample_paths()}
     st.file_uploader(

@@ -42,14 +42,15 @@ class Opened:
 def open_photo(samples: Mapping[str, Path]) -> Opened:
     """The photo that the address names.
 
-    ``photo`` is a sample's name, or ``upload:`` and a digest; ``data``, ``photos`` and ``image`` name a photo of a
-    data set. With neither, the photo of this visitor's last look at the page, or the first sample.
+    ``photo`` is a sample's name, or ``upload:`` and what :meth:`_Uploads.keep` gave; ``data``, ``photos`` and
+    ``image`` name a photo of a data set. With neither, the photo of this visitor's last look at the page, or the
+    first sample.
 
     Args:
         samples: sample photos by name.
 
     Raises:
-        UserError: an upload cannot be read.
+        UserError: a sample cannot be read.
     """
     address = st.query_params
     if not any(address.get(name) for name in _PHOTO):
@@ -109,7 +110,10 @@ def _open(samples: Mapping[str, Path]) -> Opened:
         kept = _uploads().get(name.removeprefix(_UPLOAD))
         if kept is None:
             raise _LeadsNowhereError("The upload that this link shows is no longer kept here.")
-        return Opened(read_upload(*kept))
+        try:
+            return Opened(read_upload(*kept))
+        except UserError as error:
+            raise _LeadsNowhereError(f"{error}.") from error
     if name in samples:
         return Opened(read_sample(samples[name]), name)
     if name:
@@ -135,8 +139,8 @@ class _Uploads:
         self._lock = threading.Lock()
 
     def keep(self, name: str, data: bytes) -> str:
-        """A file's digest."""
-        digest = sha256(data).hexdigest()[:32]
+        """What to ask for a file by; the same content under another name is another file."""
+        digest = sha256(name.encode() + b"\0" + data).hexdigest()[:32]
         with self._lock:
             self._files[digest] = name, data
             self._files.move_to_end(digest)

@@ -25,12 +25,15 @@ def scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto:
     """
     key = _key(photo, model, device)
     shelf = _shelf()
-    with shelf.running:
-        stored = shelf.get(key)
-        if stored is None:
-            detector = _load(str(model.path), device, stamp(model.path))
-            stored = score_photo(detector, photo.image)
-            shelf.put(key, stored)
+    stored = shelf.get(key)
+    if stored is None:
+        with shelf.running:
+            # Whoever ran before may have looked at the same photo.
+            stored = shelf.get(key)
+            if stored is None:
+                detector = _load(str(model.path), device, stamp(model.path))
+                stored = score_photo(detector, photo.image)
+                shelf.put(key, stored)
     return stored
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from torch import Tensor
 
-from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou
+from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou, tails
 
 # Boxes that overlap this much are one answer: at a glance nobody sees the difference.
 AGREEMENT = 0.95
@@ -78,8 +78,8 @@ def _reasons(model: str, answer: Answer, coordinate: Coordinate, difference: flo
     offsets = stage.representatives.tolist()
     what = COORDINATE_NAMES[coordinate]
 
-    for side, end in enumerate((0, -1)):
-        if probabilities[end] >= 0.15:
+    for side, (end, is_tail) in enumerate(zip((0, -1), tails(stage), strict=True)):
+        if is_tail and probabilities[end] >= 0.15:
             tail = f"{model} puts {probabilities[end]:.2f} on the {('left', 'right')[side]} tail of {coordinate}"
             reach = f"the object {_BEYOND[coordinate][side]} than its candidate allows"
             yield _Reason(min(1, probabilities[end] / 0.3), f"{tail}: {reach}")

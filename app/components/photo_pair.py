@@ -7,7 +7,6 @@ components v2 put plain HTML into the page itself: no iframe, no build step, and
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 
 import streamlit as st
 
@@ -106,6 +105,7 @@ def photo_pair(
     )
 
 
-@lru_cache(maxsize=32)
+# By digest, so that what is kept are words and not photos.
+@st.cache_resource(show_spinner=False, max_entries=32, hash_funcs={Photo: lambda photo: photo.digest})
 def _data_uri(photo: Photo) -> str:
     return photo_uri(photo.image, (0, 0, *photo.image.size), _LONG_SIDE)

@@ -128,6 +128,20 @@ def _box(found: PhotoDetections, row: int, offsets: Tensor) -> Tensor:
     return clip_boxes_to_image(box, (found.height, found.width))[0]
 
 
+def tails(stage: StageExplanation) -> tuple[bool, bool]:
+    """Whether the first and the last label of a stage are tails: those are represented by the edge that they begin at.
+
+    The outer points of DFL and D-FINE are none: they lie beyond that edge, and are answers like any other.
+    """
+    edges, representatives = stage.edges.tolist(), stage.representatives.tolist()
+    if len(representatives) < 3:
+        return False, False
+    return (
+        abs(representatives[0] - edges[1]) < 1e-3 * (edges[2] - edges[1]),
+        abs(representatives[-1] - edges[-2]) < 1e-3 * (edges[-2] - edges[-3]),
+    )
+
+
 def box_iou(one: Tensor, other: Tensor) -> float:
     """Intersection over union of two (4,) boxes, in [0, 1]; 0 where neither has an area."""
     return float(pairwise_iou(one[None], other[None]).nan_to_num())

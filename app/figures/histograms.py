@@ -9,7 +9,7 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from analysis.palette import FONT, LIGHT, Palette
-from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate
+from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, tails
 from obcn.offsets import StageExplanation
 
 MINUS = "\N{MINUS SIGN}"
@@ -165,22 +165,21 @@ def _cells(stage: StageExplanation, origin: float) -> tuple[_Cell, ...]:
     edges = [origin + edge for edge in stage.edges.tolist()]
     inner = [_Cell(low, high, low, high) for low, high in pairwise(edges[1:-1])]
     first, last = float(stage.representatives[0]) + origin, float(stage.representatives[-1]) + origin
+    left_tail, right_tail = tails(stage)
     return (
-        _outermost(edges[1], first, inner[:1], -1),
+        _outermost(edges[1], first, inner[:1], -1, left_tail),
         *inner,
-        _outermost(edges[-2], last, inner[-1:], 1),
+        _outermost(edges[-2], last, inner[-1:], 1, right_tail),
     )
 
 
-def _outermost(edge: float, representative: float, neighbour: list[_Cell], side: Literal[-1, 1]) -> _Cell:
+def _outermost(edge: float, representative: float, neighbour: list[_Cell], side: Literal[-1, 1], tail: bool) -> _Cell:
     """The cell beyond an inner edge, around its representative if that lies beyond the edge too.
 
     A tail's does not: it is drawn as wide as its neighbour, half a width away from it.
     """
     width = neighbour[0].right - neighbour[0].left if neighbour else 0.0
-    reach = abs(representative - edge)
-    tail = reach < 1e-3 * width
-    near, far = (0.5 * width, 1.5 * width) if tail else (0.0, 2 * reach)
+    near, far = (0.5 * width, 1.5 * width) if tail else (0.0, 2 * abs(representative - edge))
     left, right = sorted((edge + side * near, edge + side * far))
     low, high = (-math.inf, edge) if side < 0 else (edge, math.inf)
     return _Cell(left, right, low, high, tail)

@@ -1,5 +1,6 @@
 """What several models say of one photo, from outputs made by hand."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -30,6 +31,19 @@ def look(monkeypatch):
         return compare(photo, models, replace(SETTINGS, **changes))
 
     return looked
+
+
+def test_who_asks_for_what_is_known_does_not_wait_for_a_running_network(monkeypatch) -> None:
+    shelf, known = scoring._Shelf(), scored([DOG], ["dog"], [0.9], BINS)
+    monkeypatch.setattr(scoring, "_shelf", lambda: shelf)
+    monkeypatch.setattr(scoring, "_key", lambda photo, file, device: file.name)
+    shelf.put("obcn", known)
+    answers = []
+    with shelf.running:
+        visitor = threading.Thread(target=lambda: answers.append(scoring.scores(None, model("obcn", "obcn"), "cpu")))
+        visitor.start()
+        visitor.join(10)
+        assert answers == [known]
 
 
 def test_objects_beliefs_and_truth_come_together(look) -> None:

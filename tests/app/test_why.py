@@ -7,10 +7,17 @@ import torch
 from torch import Tensor
 
 from app.compare.why import Answer, why_they_differ
-from app.figures.belief import Belief, belief_of
-from obcn.offsets import decode_boxes
+from app.figures.belief import Belief, belief_of, tails
+from obcn.offsets import DistanceBinCodec, SupportPointCodec, decode_boxes
 from tests.app.helpers import BINS, detections
 
+CODECS = [
+    (BINS, True),
+    (DistanceBinCodec(num_bins=1), True),
+    (SupportPointCodec.dfl(), False),
+    (SupportPointCodec.dfl(num_points=2), False),
+    (SupportPointCodec.dfine(), False),
+]
 CANDIDATE = torch.tensor([20.0, 30.0, 100.0, 90.0])
 
 
@@ -54,6 +61,22 @@ def test_probability_in_a_tail(coordinate, label, words) -> None:
     near = 20 if label else 1
     seen = belief(coordinate, {label: 0.31, near: 0.69})
     assert words in why(seen, CANDIDATE)
+
+
+def test_an_outer_point_is_no_tail() -> None:
+    """DFL's outer points lie beyond the edges that their neighbours end at; bins' tails are represented by those."""
+    seen = belief("w", {21: 0.31, 20: 0.69})
+    first, *others = seen.stages
+    apart = first.representatives[-1] - first.representatives[-2]
+    points = torch.cat([first.representatives[:-1], first.representatives[-1:] + apart])
+    seen = replace(seen, stages=(replace(first, representatives=points), *others))
+    assert "tail" not in why(seen, CANDIDATE)
+
+
+@pytest.mark.parametrize(("codec", "expected"), CODECS)
+def test_which_heads_have_tails(codec, expected) -> None:
+    (stage, *_) = codec.explain(torch.zeros(1, codec.num_outputs)).stages
+    assert tails(stage) == (expected, expected)
 
 
 def test_two_answers() -> None:
