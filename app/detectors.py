@@ -4,13 +4,16 @@ import itertools
 import shutil
 import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 import torch
+from pydantic import ValidationError
 
 from app.lines import RESERVED
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, load_checkpoint, read_card
@@ -37,14 +40,13 @@ class ModelFile:
 
 def available_models() -> dict[str, ModelFile]:
     """Every model by name: the shipped ones by file name, then those added on this server, first come first."""
-    shipped = {path.stem: path for path in _shipped()}
-    models, _ = _readable(shipped | _added().files)
+    models, _ = _readable(_offered())
     return models
 
 
 def unreadable_models() -> list[str]:
     """What is wrong with each checkpoint that lies there but cannot be offered, a sentence each."""
-    _, problems = _readable({path.stem: path for path in _shipped()} | _added().files)
+    _, problems = _readable(_offered())
     return problems
 
 
@@ -92,6 +94,19 @@ def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
         reason = str(error) if isinstance(error, UserError) else f"its card describes no network ({error})"
         raise UserError(f"{file_name} cannot be used: {reason.replace(str(path.parent) + '/', '')}") from error
     return added.add(ModelFile(stem, path, read_card(path)), stem)
+
+
+def model_of_card(card: Mapping[str, Any]) -> str | None:
+    """The first model with this card, whatever has been added to the card since; None if it is not here.
+
+    Args:
+        card: as a record file keeps it.
+    """
+    try:
+        wanted = _lasting(Card.model_validate(card))
+    except ValidationError:
+        return None
+    return next((name for name, model in available_models().items() if _lasting(model.card) == wanted), None)
 
 
 def devices() -> list[str]:
@@ -143,6 +158,16 @@ def _shipped() -> list[Path]:
     return sorted(files, key=lambda path: (first.get(path.stem, len(first)), path.stem))
 
 
+def _offered() -> dict[str, Path]:
+    """Files by the models' names. An added one that has gone since is left out: nobody could get rid of a complaint."""
+    here = {
+        name: path
+        for name, path in _added().files.items()
+        if all(_stamp_or_none(file) is not None for file in (path, card_path(path)))
+    }
+    return {path.stem: path for path in _shipped()} | here
+
+
 def _readable(files: dict[str, Path]) -> tuple[dict[str, ModelFile], list[str]]:
     """Models whose cards can be read, and what is wrong with the others."""
     models, problems = {}, []
@@ -164,5 +189,13 @@ def _card(path: Path, weights_stamp: int | None, card_stamp: int | None) -> Card
     return read_card(path)
 
 
+def _lasting(card: Card) -> Card:
+    """What stays the same when a card is written anew: without figures, and without ``start``, which came later."""
+    return card.model_copy(update={"evaluation": None, "training": card.training.model_copy(update={"start": None})})
+
+
 def _stamp_or_none(path: Path) -> int | None:
-    return stamp(path) if path.is_file() else None
+    try:
+        return stamp(path) if path.is_file() else None
+    except OSError:  # in a folder that may not be looked into
+        return None

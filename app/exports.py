@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.pictures import browser_found, draw_pictures
+from app.markup import plain
 from obcn.errors import UserError
 
 Picture = Literal["png", "svg"]
@@ -39,7 +40,7 @@ def export_figures(figures: Mapping[str, go.Figure | Callable[[], go.Figure]], k
                 "none; the figure's page can be printed from a browser."
             )
         for title, figure in figures.items():
-            st.markdown(title)
+            st.markdown(plain(title))
             with st.container(horizontal=True):
                 for kind, mime in (("png", "image/png"), ("svg", "image/svg+xml")) if drawable else ():
                     _button(title, kind, mime, partial(_picture_of, figure, title, paper, kind), key)
@@ -55,7 +56,7 @@ def export_table(table: pd.DataFrame | Callable[[], pd.DataFrame], name: str) ->
     """
     key = f"export-{file_stem(name)}"
     with st.popover("Export table", icon=":material/download:", key=key):
-        st.markdown(name)
+        st.markdown(plain(name))
         with st.container(horizontal=True):
             _button(name, "csv", "text/csv", lambda: _made(table).to_csv(index=False), key)
             _button(name, "json", "application/json", lambda: _made(table).to_json(orient="records", indent=1), key)
@@ -126,5 +127,5 @@ def _button(title: str, kind: str, mime: str, make: Callable[[], bytes | str], k
         mime,
         key=f"{key}-{file_stem(title)}-{kind}",
         on_click="ignore",
-        help=f"{title} as {kind.upper()}",
+        help=f"{plain(title)} as {kind.upper()}",
     )

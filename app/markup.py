@@ -12,6 +12,7 @@ from torch import Tensor
 from analysis.palette import Line, Palette
 from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
 from app.lines import strokes
+from app.tables import scrolling
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ def numbers(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief | None
 def numbers_table(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief | None = None) -> str:
     """The same as HTML, with each box's line; arguments as in :func:`numbers`."""
     truth = boxes.get("truth")
-    head = "".join(f"<th>{COORDINATE_NAMES[name]}, px</th>" for name in COORDINATES)
-    iou_head = "<th>IoU with truth</th>" if truth is not None else ""
+    head = "".join(f'<th scope="col">{COORDINATE_NAMES[name]}, px</th>' for name in COORDINATES)
+    iou_head = '<th scope="col">IoU with truth</th>' if truth is not None else ""
     body = []
     for name, box in boxes.items():
         line = palette.lines[name]
@@ -85,11 +86,12 @@ def numbers_table(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief 
         }
         cells = "".join(f"<td>{value:.1f}{spread.get(coordinate, '')}</td>" for coordinate, value in values)
         iou = f"<td>{box_iou(box, truth):.3f}</td>" if truth is not None else ""
-        body.append(f"<tr><th>{_sample(line)}{escape(line.label)}</th>{cells}{iou}</tr>")
-    return (
-        f'<div class="obcn-scroll"><table class="obcn-numbers"><thead><tr><th></th>{head}{iou_head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        body.append(f'<tr><th scope="row">{_sample(line)}{escape(line.label)}</th>{cells}{iou}</tr>')
+    table = (
+        f'<table class="obcn-numbers"><thead><tr><td></td>{head}{iou_head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
     )
+    return scrolling(table, "All boxes in numbers")
 
 
 def _sample(line: Line) -> str:

@@ -17,7 +17,10 @@ def html_table(table: pd.DataFrame, label: str) -> str:
     for name, *cells in table.itertuples(index=False):
         values = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
         body.append(f'<tr><th scope="row">{escape(str(name))}</th>{values}</tr>')
-    return (
-        f'<div class="obcn-scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
-        f'<table class="obcn-wide"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
-    )
+    table_html = f'<table class="obcn-wide"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    return scrolling(table_html, label)
+
+
+def scrolling(table: str, label: str) -> str:
+    """HTML of a table, given as HTML too, that the keyboard can scroll; ``label`` as in :func:`html_table`."""
+    return f'<div class="obcn-scroll" role="region" tabindex="0" aria-label="{escape(label)}">{table}</div>'

@@ -24,7 +24,7 @@ function columns(panels) {
 
 function drawPanel(pair, panel, data, setTriggerValue) {
   const name = CSS.escape(panel.model);
-  const element = child(pair, `[data-panel="${name}"]`, () => newPanel(panel.model, !pair.children.length));
+  const element = child(pair, `[data-panel="${name}"]`, () => newPanel(panel.model));
   const line = data.lines[panel.model];
   lineUp(element.querySelector(".swatch"), line);
   const title = element.querySelector("b");
@@ -120,7 +120,7 @@ function withId(mark, id) {
   return mark;
 }
 
-function newPanel(model, first) {
+function newPanel(model) {
   const panel = document.createElement("section");
   panel.className = "panel";
   panel.dataset.panel = model;
@@ -129,7 +129,7 @@ function newPanel(model, first) {
     <div class="stage"><div class="frame"><img draggable="false"></div><div class="note" role="status" hidden></div></div>`;
   panel.querySelector(".swatch").append(newEdge());
   const stage = panel.querySelector(".stage");
-  stage.append(zoomButtons(first));
+  stage.append(zoomButtons());
   ignoreDrags(stage);
   return panel;
 }

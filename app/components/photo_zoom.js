@@ -15,7 +15,12 @@ function zoomable(pair, data) {
     stage.onpointermove = (event) => onMove(pair, stage, event);
     stage.onpointerup = stage.onpointercancel = (event) => pair.pointers?.delete(event.pointerId);
   }
-  for (const button of pair.querySelectorAll(".zoom button")) button.onclick = () => ACTIONS[button.dataset.zoom](pair);
+  [...pair.children].forEach((panel, number) => {
+    for (const button of panel.querySelectorAll(".zoom button")) {
+      button.onclick = () => ACTIONS[button.dataset.zoom](pair);
+      button.tabIndex = number ? -1 : 0; // every panel's do the same, and the first one may have gone
+    }
+  });
   applyView(pair);
 }
 
@@ -139,7 +144,7 @@ function applyView(pair) {
   pair.querySelectorAll(".frame").forEach(uncoverTags);
 }
 
-function zoomButtons(first) {
+function zoomButtons() {
   const tools = document.createElement("div");
   tools.className = "zoom";
   tools.setAttribute("role", "group");
@@ -153,7 +158,6 @@ function zoomButtons(first) {
     button.textContent = signs[action];
     button.title = label;
     button.setAttribute("aria-label", label);
-    button.tabIndex = first ? 0 : -1; // they all do the same
     tools.append(button);
   }
   return tools;

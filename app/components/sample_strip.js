@@ -6,7 +6,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (image.src !== thumbnail) image.src = thumbnail;
     button.querySelector("span").textContent = name.replaceAll("_", " ");
     button.dataset.sample = name;
-    button.setAttribute("aria-checked", String(name === data.chosen));
+    button.setAttribute("aria-pressed", String(name === data.chosen));
     button.onclick = () => setTriggerValue("picked", name);
   });
   while (strip.children.length > data.photos.length) strip.lastChild.remove();
@@ -15,7 +15,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function newButton() {
   const button = document.createElement("button");
   button.type = "button";
-  button.setAttribute("role", "radio");
   button.innerHTML = '<img alt=""><span></span>';
   return button;
 }

@@ -16,7 +16,7 @@ _THUMBNAIL = (160, 120)
 
 _component = st.components.v2.component(
     "obcn_sample_strip",
-    html='<div class="strip" role="radiogroup" aria-label="Sample photos"></div>',
+    html='<div class="strip" role="group" aria-label="Sample photos"></div>',
     css=(_HERE / "sample_strip.css").read_text(encoding="utf-8"),
     js=(_HERE / "sample_strip.js").read_text(encoding="utf-8"),
 )

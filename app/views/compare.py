@@ -126,7 +126,8 @@ def _show_object(seen: Comparison, chosen: int, palette: Palette, known: list[st
         on_change=_choose_from_list,
         help="Click a box in any photo, or choose from this list.",
     )
-    st.markdown(f"**Why do they differ?** {plain(seen.why(item))}")
+    if len(seen.models) > 1:
+        st.markdown(f"**Why do they differ?** {plain(seen.why(item))}")
     downloads = st.container(horizontal=True)
     believer = _choose_believer(seen)
     with downloads:
@@ -141,7 +142,13 @@ def _choose_believer(seen: Comparison) -> str | None:
     if len(seen.believers) < 2:
         return seen.believers[0] if seen.believers else None
     return st.segmented_control(
-        "Whose belief", seen.believers, default=seen.believers[0], required=True, key="belief", bind="query-params"
+        "Whose belief",
+        seen.believers,
+        default=seen.believers[0],
+        required=True,
+        format_func=plain,
+        key="belief",
+        bind="query-params",
     )
 
 

@@ -40,9 +40,9 @@ def main() -> None:
         "and where it loses, and **click a picture** to open it in Compare."
     )
     st.html('<p class="obcn-narrow">Records, photos and filters: » at the top.</p>')
-    choice = choose_records(EXPLORE_KEYS, OTHER_KEYS)
     palette = DARK if st.context.theme.type == "dark" else LIGHT
     try:
+        choice = choose_records(EXPLORE_KEYS, OTHER_KEYS)
         _open_if_asked()
         if choice.paths:
             _show_records(choice, palette)
@@ -159,10 +159,13 @@ def _source(choice: Choice, sides: dict[Side, int]) -> Source:
         return Source(None, {})
     # Without a data set, links carry the record file: it knows the true boxes too.
     link = {"data": choice.data or str(choice.paths[0]), "photos": choice.photos}
-    cards = {model.card.name: name for name, model in detectors.available_models().items()}
-    models = [cards.get(choice.infos[number].card.get("name", "")) for number in sides.values()]
-    # Where Compare does not know both models, it shows those that were looked at there last.
-    return Source(folder, link | {"models": models} if models and all(models) else link)
+    models = {choice.names[number]: detectors.model_of_card(choice.infos[number].card) for number in sides.values()}
+    absent = [name for name, model in models.items() if model is None]
+    if absent:
+        st.caption(f"Compare opens without {plain(' and '.join(absent))}: add the checkpoint on the Models page first.")
+    # Two files may be of one model that decoded in two ways.
+    known = list(dict.fromkeys(model for model in models.values() if model is not None))
+    return Source(folder, link | {"models": known} if known else link)
 
 
 def _tell_what_is_left_out(choice: Choice, sides: dict[Side, int], collection: Collection) -> None:

@@ -175,13 +175,13 @@ def test_photos_are_zoomed_together_by_button_wheel_and_keyboard_and_dragged(bro
     page.mouse.wheel(0, -300)
     assert min(widths()) > 1.6 * max(whole), "once enlarged, the wheel zooms"
     before = [frame.bounding_box()["x"] for frame in frames.all()]
-    chosen = page.locator('button[aria-pressed="true"]').first.get_attribute("data-object")
+    chosen = page.locator('.pair button[aria-pressed="true"]').first.get_attribute("data-object")
     page.mouse.down()
     page.mouse.move(middle[0] - 60, middle[1], steps=5)
     page.mouse.up()
     moved = [frame.bounding_box()["x"] for frame in frames.all()]
     assert [now - then for now, then in zip(moved, before, strict=True)] == [pytest.approx(-60, abs=2)] * 2
-    assert page.locator('button[aria-pressed="true"]').first.get_attribute("data-object") == chosen, "no click"
+    assert page.locator('.pair button[aria-pressed="true"]').first.get_attribute("data-object") == chosen, "no click"
     boxes(page, "obcn").first.focus()
     page.keyboard.press("ArrowLeft")
     assert frames.first.bounding_box()["x"] > moved[0]
@@ -189,6 +189,21 @@ def test_photos_are_zoomed_together_by_button_wheel_and_keyboard_and_dragged(bro
     assert widths() == whole
     page.mouse.wheel(0, 300)
     assert widths() == whole, "the page keeps the wheel"
+    page.close()
+
+
+def test_the_zoom_buttons_and_samples_stay_in_reach_of_the_keyboard(browser, address) -> None:
+    page = open_page(browser, address)
+    reachable = page.locator('.zoom button[tabindex="0"]')
+    expect(reachable).to_have_count(4)
+    page.get_by_role("button", name="Remove regression", exact=True).click()
+    expect(page.locator('[data-panel="regression"]')).to_have_count(0, timeout=SLOW)
+    expect(page.locator('[data-panel="obcn"] .zoom button[tabindex="0"]')).to_have_count(4)
+    expect(reachable).to_have_count(4)
+    sample = page.locator('.strip button[data-sample="cows"]')
+    sample.focus()
+    page.keyboard.press("Enter")
+    expect(sample).to_have_attribute("aria-pressed", "true", timeout=SLOW)
     page.close()
 
 
@@ -227,10 +242,10 @@ def test_a_reload_brings_the_same_view_back(browser, address) -> None:
     expect(page.locator('[data-panel="obcn"] .subtitle')).to_have_text("argmax · 1 stage · temperature 2", timeout=SLOW)
     settled(page)
     here = [box.get_attribute("style") for box in page.locator("button[data-object]").all()]
-    chosen = page.locator('button[aria-pressed="true"]').first.get_attribute("data-object")
+    chosen = page.locator('.pair button[aria-pressed="true"]').first.get_attribute("data-object")
     page.reload()
     expect(page.locator('[data-panel="obcn"] .subtitle')).to_have_text("argmax · 1 stage · temperature 2", timeout=SLOW)
     settled(page)
     assert [box.get_attribute("style") for box in page.locator("button[data-object]").all()] == here
-    assert page.locator('button[aria-pressed="true"]').first.get_attribute("data-object") == chosen
+    assert page.locator('.pair button[aria-pressed="true"]').first.get_attribute("data-object") == chosen
     page.close()

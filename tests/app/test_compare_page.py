@@ -1,6 +1,8 @@
 """The Compare page without a browser, on detectors whose answers are made by hand."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import detectors, photos
 from app.compare import links, scoring
+from app.components import photo_pair
 from obcn.errors import UserError
 from tests.app.helpers import BINS, REGRESSION, model, photo_bytes, scored
 
@@ -198,14 +201,35 @@ def test_an_upload_replaces_the_sample(page) -> None:
 
 
 @pytest.mark.parametrize("data", [b"not a photo at all", photo_bytes()[:400]])
-def test_an_upload_that_cannot_be_read_gets_one_clear_line(page, data) -> None:
+def test_an_upload_that_cannot_be_read_gets_one_clear_line_and_a_sample_instead(page, data) -> None:
     app = page(BOTH)
     app.file_uploader(key="upload").set_value(("holiday.jpg", data, "image/jpeg")).run()
-    assert not app.exception
-    (error,) = app.error
-    assert "holiday.jpg" in error.value
-    assert "\n" not in error.value
-    assert app.radio(key="rule").value == "expectation", "the controls are still there"
+    for shown in (app, page(BOTH, **app.query_params)):
+        assert not shown.exception
+        assert not shown.error
+        (warning,) = shown.warning
+        assert "holiday.jpg" in warning.value
+        assert "\n" not in warning.value
+        assert component(shown, "obcn_sample_strip")["chosen"] == "pets", "there is a way out"
+        assert photo_size(shown) == (200, 150)
+
+
+def test_one_content_under_two_names_stays_two_uploads(page) -> None:
+    uploads = links._Uploads()
+    mine, yours = uploads.keep("mine.png", b"a photo"), uploads.keep("yours.png", b"a photo")
+    assert uploads.get(mine) == ("mine.png", b"a photo")
+    assert uploads.get(yours) == ("yours.png", b"a photo")
+    assert uploads.keep("mine.png", b"a photo") == mine
+
+
+def test_a_drawn_photo_can_be_forgotten() -> None:
+    photo = photos.read_sample.__wrapped__(photos.sample_paths()[0])
+    uri, again = photo_pair._data_uri(photo), photos.read_sample.__wrapped__(photos.sample_paths()[0])
+    assert photo_pair._data_uri(again) is uri, "one picture for one file"
+    gone = weakref.ref(photo)
+    del photo
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_checkpoint_that_is_broken_is_named_and_the_others_stay(page, monkeypatch) -> None:
@@ -252,6 +276,15 @@ def test_a_checkpoint_that_cannot_be_loaded_ends_the_looking(page, monkeypatch) 
     assert "obcn_photo_pair" not in [element.proto.component_name for element in app.get("bidi_component")]
 
 
+def test_the_names_of_believers_are_shown_as_they_are(page, monkeypatch) -> None:
+    monkeypatch.setitem(CODECS, "*starred*", BINS)
+    app = page({name: ([DOG], ["dog"], [0.9]) for name in ("obcn", "*starred*")}, models=["obcn", "*starred*"])
+    (choice,) = app.get("button_group")
+    assert [option.content for option in choice.proto.options] == ["obcn", "\\*starred\\*"]
+    choice.set_value("*starred*").run()
+    assert any("What \\*starred\\* believes" in heading.value for heading in app.subheader)
+
+
 FOUR: Answers = {
     "regression": ([DOG, CAT], ["dog", "cat"], [0.9, 0.6]),
     "obcn": ([DOG, CAT], ["dog", "cat"], [0.8, 0.7]),
@@ -293,6 +326,7 @@ def test_one_model_alone(page, alone) -> None:
     assert not app.exception
     assert list(panels_of(app)) == [alone]
     assert len(figures_of(app)) == (4 if CODECS[alone] is BINS else 0)
+    assert not any("Why do they differ" in text.value for text in app.markdown), "there is nobody to differ from"
 
 
 def test_no_model_at_all_is_asked_for(page) -> None:
@@ -378,6 +412,8 @@ def test_a_link_to_a_photo_of_a_data_set(page, tmp_path) -> None:
         {"image": "x.jpg"},
         {"data": "/nowhere", "photos": "nonsense", "image": "x.jpg"},
         {"data": "\0", "photos": "\0", "image": "\0"},
+        {"data": "~nosuchuser/x", "photos": "~nosuchuser/x", "image": "x.jpg"},
+        {"photos": ".", "image": "x" * 300},
         {"object": "dog@nan,inf"},
         {"object": "💥"},
         {"models": ["a", "b"]},

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app import detectors
-from app.detectors import add_folder, add_upload, available_models, unreadable_models
-from obcn.checkpoints import SHIPPED_CHECKPOINTS, card_path, read_card, save_checkpoint
+from app.detectors import add_folder, add_upload, available_models, model_of_card, unreadable_models
+from obcn.checkpoints import SHIPPED_CHECKPOINTS, Evaluation, card_path, read_card, save_checkpoint
 from obcn.errors import UserError
 from obcn.models.detector import build_detector
 from tests.app.helpers import card
@@ -81,13 +81,30 @@ def test_folders_without_a_model_are_refused(checkpoint, tmp_path) -> None:
         add_folder(tmp_path / "bad")
 
 
-def test_a_model_whose_file_goes_away_is_told_and_not_offered(checkpoint, tmp_path) -> None:
-    there = put(checkpoint, tmp_path / "run")
-    add_folder(there.parent)
-    there.unlink()
-    assert available_models() == {}
-    (problem,) = unreadable_models()
-    assert "best.safetensors is gone" in problem
+def test_an_added_model_whose_files_go_away_is_dropped_without_a_word(checkpoint, tmp_path) -> None:
+    for number in range(2):
+        there = put(checkpoint, tmp_path / "run")
+        assert add_folder(there.parent) == ["regression"]
+        (there, card_path(there))[number].unlink()
+        assert available_models() == {}
+        assert unreadable_models() == [], "nobody could make a complaint go away"
+
+
+def test_a_model_is_known_by_its_whole_card_but_what_is_added_later(checkpoint, fresh, tmp_path) -> None:
+    put(checkpoint, fresh, "regression")
+    other = put(checkpoint, tmp_path / "run")
+    card_path(other).write_text(card_path(other).read_text().replace('"seed": 0', '"seed": 1'))
+    added = add_folder(other.parent)
+    assert added == ["regression (run/best)"]
+    described = read_card(checkpoint)
+    assert model_of_card(described.model_dump(mode="json")) == "regression"
+    measured = described.model_copy(update={"evaluation": Evaluation(command="", data="", images=1, metrics={})})
+    assert model_of_card(measured.model_dump(mode="json")) == "regression"
+    traced = described.training.model_copy(update={"start": described.training})
+    assert model_of_card(described.model_copy(update={"training": traced}).model_dump(mode="json")) == "regression"
+    assert model_of_card(read_card(other).model_dump(mode="json")) == added[0]
+    assert model_of_card(described.model_copy(update={"classes": ("cow",)}).model_dump(mode="json")) is None
+    assert model_of_card({}) is None
 
 
 def test_a_card_that_changes_is_read_again(checkpoint, fresh) -> None:

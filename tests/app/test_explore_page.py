@@ -2,14 +2,22 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from app import detectors
 from app.records import choice
-from tests.analysis.synthetic import write_scene
+from obcn.checkpoints import Card, Evaluation
+from obcn.records.files import read_info, read_records
+from tests.analysis.synthetic import make_info, write_scene
+from tests.app.helpers import model as model_file
+from tests.app.test_paths import IMPOSSIBLE
 
 PAGE = str(Path(__file__).parents[2] / "app" / "views" / "explore.py")
 CAT, DOG = (0, 0, 40, 40), (60, 60, 180, 180)
@@ -141,9 +149,6 @@ def test_files_that_are_no_records_are_named_and_left_out(folder) -> None:
     (folder / "broken.parquet").write_bytes(b"PAR1 but no more")
     whole = (folder / "bins.parquet").read_bytes()
     (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"a": [1]}), folder / "other.parquet")
     (folder / "empty").mkdir()
     app = opened(records=["broken.parquet", "cut.parquet", "other.parquet", "gone.parquet", "empty", "bins.parquet"])
@@ -286,3 +291,65 @@ def test_an_uploaded_record_file_is_chosen_too(folder) -> None:
     assert (first, Path(second).name) == ("bins.parquet", "mine.parquet")
     assert [len(tile["values"]) for tile in tiles(app)] == [2, 2]
     assert app.selectbox(key="head").options == ["bins", "regression"]
+
+
+@pytest.mark.parametrize("word", IMPOSSIBLE)
+def test_words_that_are_no_paths_are_one_line_each(folder, word) -> None:
+    app = opened(records=[word, "bins.parquet"], folder=word)
+    assert "cannot be read" in app.sidebar.warning[0].value
+    assert "cannot be read" in app.main.warning[0].value
+    assert len(tiles(app)) == 2
+    assert "cannot be read" in opened(records=["bins.parquet"], truth=word).error[0].value
+
+
+def test_annotations_that_are_not_there_are_not_taken_for_a_record_file(folder) -> None:
+    app = opened(truth="gone.json", folder="photos")
+    assert app.error[0].value.replace("\\", "") == "gone.json cannot be read: No such file or directory"
+
+
+def test_a_command_that_nobody_can_have_typed_names_no_data() -> None:
+    info = make_info().model_copy(update={"command": "obcn eval --annotations 'val.json"})
+    assert choice.source_of(info) == ("", "")
+
+
+def test_a_data_set_in_the_home_folder_is_found(folder, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    info = make_info().model_copy(update={"command": "obcn eval --annotations ~/val.json --images ~/photos"})
+    assert choice.source_of(info) == (str(folder / "val.json"), str(folder / "photos"))
+
+
+def signed(path: Path, card: Card) -> None:
+    """Make a record file say that a model with this card wrote it."""
+    info = read_info(path).model_copy(update={"card": card.model_dump(mode="json")})
+    table = read_records(path).replace_schema_metadata({b"obcn.records": info.model_dump_json().encode()})
+    pq.write_table(table, path)
+
+
+def test_a_tile_opens_the_model_that_wrote_the_records_and_no_namesake(folder, monkeypatch) -> None:
+    own = model_file("regression", "regression")
+    training = own.card.training.model_copy(update={"seed": 1})
+    namesake = replace(own, name="regression (run/best)", card=own.card.model_copy(update={"training": training}))
+    models = {item.name: item for item in (own, replace(own, name="the same again"), namesake)}
+    monkeypatch.setattr(detectors, "available_models", lambda: models)
+    measured = Evaluation(command="obcn eval", data="val", images=1, metrics={"AP": 40.0})
+    signed(folder / "regression.parquet", own.card.model_copy(update={"evaluation": measured}))
+    app = opened(records=["regression.parquet"], folder="photos")
+    assert tiles(app)[0]["link"].endswith("&models=regression&image=1.png&object=cat%4020%2C20")
+    assert not app.main.caption[0].value.startswith("Compare opens without")
+    del models["regression"], models["the same again"]
+    app.run()
+    assert "models=" not in tiles(app)[0]["link"]
+    assert app.main.caption[0].value.startswith("Compare opens without regression:")
+
+
+def test_an_upload_is_written_once(folder) -> None:
+    app = opened(records=["bins.parquet"])
+    content = write(folder / "other.parquet", "other").read_bytes()
+    file = ("again.parquet", content, "application/octet-stream")
+    app.file_uploader(key="records-upload").set_value([file]).run()
+    path = Path(app.multiselect(key="records").value[1])
+    assert [other.name for other in path.parent.iterdir()] == ["again.parquet"]
+    os.utime(path, (1, 1))
+    other = opened(records=["bins.parquet"])
+    other.file_uploader(key="records-upload").set_value([file]).run()
+    assert path.stat().st_mtime == 1, "a table of it that somebody looks at stays good"

@@ -26,6 +26,16 @@ def page() -> None:
     export_table(pd.DataFrame({"AP": [1.5]}), "Table 1")
 
 
+def starred_page() -> None:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from app.exports import export_figures, export_table
+
+    export_figures({"a*b*": go.Figure()}, "figures")
+    export_table(pd.DataFrame(), "a*b*")
+
+
 @pytest.fixture
 def made(monkeypatch) -> dict:
     """What a page's download buttons would give, by file name, when asked."""
@@ -97,6 +107,13 @@ def test_a_table_comes_back_from_both_files(made, monkeypatch) -> None:
         {"model": "r\N{LATIN SMALL LETTER E WITH ACUTE}gression", "AP": 40.0},
         {"model": "obcn, 2", "AP": None},
     ]
+
+
+def test_names_from_outside_are_shown_as_they_are(monkeypatch) -> None:
+    monkeypatch.setattr(exports, "browser_found", lambda: False)
+    app = AppTest.from_function(starred_page).run(timeout=300)
+    assert [text.value for text in app.markdown] == ["a\\*b\\*", "a\\*b\\*"]
+    assert all(button.proto.help.startswith("a\\*b\\* as ") for button in app.get("download_button"))
 
 
 def test_a_browser_that_is_not_there_is_not_found(monkeypatch, tmp_path) -> None:

@@ -70,7 +70,10 @@ def test_text_from_outside_cannot_become_markup(seen) -> None:
     lines = model_lines(["<i>x</i>"], ["<i>x</i>"], LIGHT)
     palette = with_models(LIGHT, lines)
     assert "<i>x" not in line_key(palette, list(lines))
-    assert "<i>x" not in numbers_table({"<i>x</i>": seen.objects[0].box}, palette)
+    table = numbers_table({"<i>x</i>": seen.objects[0].box}, palette)
+    assert "<i>x" not in table
+    assert 'role="region" tabindex="0" aria-label="All boxes in numbers"' in table, "the keyboard can scroll it"
+    assert (table.count('<th scope="col">'), table.count('<th scope="row">'), table.count("<th")) == (4, 1, 6)
     assert plain("[a](b) $x$ :red[y] *z*") == r"\[a\](b) \$x\$ \:red\[y\] \*z\*"
 
 
