@@ -1,0 +1,66 @@
+"""``obcn eval``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from obcn.commands.files import write_text
+from obcn.commands.options import DecodeOption, DeviceOption, ModelOption, StagesOption, chosen_device, decode_by
+from obcn.errors import UserError
+
+if TYPE_CHECKING:
+    from obcn.data import Annotations
+    from obcn.models.detector import Detector
+
+
+def evaluate(
+    model: ModelOption,
+    images: Annotated[Path | None, typer.Option(help="Folder of photos, with --annotations.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="COCO instances file.")] = None,
+    voc: Annotated[Path | None, typer.Option(help="VOC folder, instead of --images and --annotations.")] = None,
+    split: Annotated[str, typer.Option(help="Split of the VOC folder.")] = "val",
+    decode: DecodeOption = None,
+    stages: StagesOption = None,
+    device: DeviceOption = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(help="Write one Parquet row per detection and per miss here (docs/records.md)."),
+    ] = None,
+    write_card: Annotated[
+        bool, typer.Option("--write-card", help="Record the figures in the checkpoint's own card.")
+    ] = False,
+) -> None:
+    """Measure AP on annotated photos, by pycocotools.
+
+    Example: `obcn eval --model obcn --images photos --annotations instances_val.json --json obcn.json`
+    """
+    from obcn.checkpoints import find_checkpoint, load_checkpoint, typed_command, write_card_file
+    from obcn.engine import report
+
+    if write_card and (decode is not None or stages is not None):
+        raise UserError("a card says how its model is read by default: give --write-card without --decode and --stages")
+    detector, card = load_checkpoint(model, chosen_device(device))
+    decode_by(detector, decode, stages)
+    truth = _truth(detector, images, annotations, voc, split)
+    data = str(annotations or f"{voc} ({split})")
+    measured = report.measure(detector, card, truth, typed_command(), data, records)
+    report.print_table({card.name: measured})
+    if json_file is not None:
+        write_text(json_file, measured.model_dump_json(indent=2))
+    if write_card:
+        write_card_file(find_checkpoint(model), card.model_copy(update={"evaluation": measured}))
+
+
+def _truth(
+    detector: "Detector", images: Path | None, annotations: Path | None, voc: Path | None, split: str
+) -> "Annotations":
+    from obcn.data.coco import read_coco
+    from obcn.data.voc import read_voc
+
+    if voc is not None and images is None and annotations is None:
+        return read_voc(voc, split, detector.classes)
+    if voc is None and images is not None and annotations is not None:
+        return read_coco(images, annotations)
+    raise UserError("give either --images and --annotations, or --voc")

@@ -1,0 +1,61 @@
+"""``obcn predict``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from obcn.commands.files import make_folder, write_text
+from obcn.commands.options import DecodeOption, DeviceOption, ModelOption, StagesOption, chosen_device, decode_by
+from obcn.errors import UserError
+
+
+def predict(
+    photos: Annotated[list[Path], typer.Argument(help="Photos.", metavar="IMAGE...")],
+    model: ModelOption = "obcn",
+    score: Annotated[float, typer.Option(min=0, max=1, help="Leave out detections below this.")] = 0.5,
+    decode: DecodeOption = None,
+    stages: StagesOption = None,
+    device: DeviceOption = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write COCO result rows here.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Folder to write the photos with their boxes into.")] = None,
+) -> None:
+    """Detect objects in photos.
+
+    Example: `obcn predict dog.jpg horse.png --save drawn --json found.json`
+    """
+    import json
+
+    from obcn.checkpoints import load_checkpoint
+    from obcn.data import read_photo
+    from obcn.drawing import draw_detections
+    from obcn.explain import detection_rows, score_photo, select
+    from obcn.models.roi_heads import DetectionThresholds
+
+    detector, _ = load_checkpoint(model, chosen_device(device))
+    decode_by(detector, decode, stages)
+    if save is not None:
+        make_folder(save)
+        if len({path.stem for path in photos}) < len(photos):
+            raise UserError("two of these photos have one name, and --save would keep only one of them")
+        if {_drawn(save, path).resolve() for path in photos} & {path.resolve() for path in photos}:
+            raise UserError(f"--save {save} would write over the photos themselves; name another folder")
+    rows = []
+    for number, path in enumerate(photos, start=1):
+        photo = read_photo(path)
+        found = select(score_photo(detector, photo), detector.codec, DetectionThresholds(score=score))
+        found_rows = detection_rows(found, detector.classes, image_id=number, file_name=path.name)
+        rows += found_rows
+        typer.echo(f"{path}: {len(found)} object(s)")
+        for row in found_rows:
+            x, y, width, height = row["bbox"]
+            typer.echo(f"  {row['category']} {row['score']:.2f}  x {x:.0f} y {y:.0f} w {width:.0f} h {height:.0f} px")
+        if save is not None:
+            draw_detections(photo, found).save(_drawn(save, path))
+    if json_file is not None:
+        write_text(json_file, json.dumps(rows, indent=1))
+
+
+def _drawn(folder: Path, photo: Path) -> Path:
+    """Where the copy of a photo with its boxes goes."""
+    return folder / f"{photo.stem}.png"

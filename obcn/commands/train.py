@@ -1,0 +1,56 @@
+"""``obcn train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from obcn.commands.options import DeviceOption, chosen_device
+
+
+def train(
+    config: Annotated[str, typer.Argument(help="A shipped config's name (see `obcn models`) or a YAML file.")],
+    data: Annotated[Path, typer.Option(help="YAML that says where the training and validation data lie.")],
+    output: Annotated[Path, typer.Option(help="Folder for checkpoints, curves and the state to resume from.")],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the config's.")] = None,
+    device: DeviceOption = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --output stopped.")] = False,
+    init: Annotated[
+        str | None, typer.Option(help="Start from this checkpoint's weights; the offset outputs start fresh.")
+    ] = None,
+    freeze_trunk: Annotated[
+        bool,
+        typer.Option("--freeze-trunk", help="Train only the box head, on the trunk that --init names."),
+    ] = False,
+    validate_every: Annotated[int, typer.Option(min=1, help="Epochs between validations.")] = 1,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between the states that --resume starts from.")] = 200,
+) -> None:
+    """Train a detector on COCO or VOC data.
+
+    Example: `obcn train compact_obcn --data data.yaml --output runs/obcn`
+
+    The data file, for COCO (for VOC, `format: voc` and `{root, split}` in place of `{images, annotations}`):
+
+        format: coco
+        train: {images: photos, annotations: train.json}
+        val: {images: photos, annotations: val.json}
+    """
+    from obcn.config import load_config
+    from obcn.data import load_data_config, read_annotations
+    from obcn.engine.train import TrainingOptions
+    from obcn.engine.train import train as run
+
+    options = TrainingOptions(
+        output=output,
+        data_name=data.stem,
+        epochs=epochs,
+        device=chosen_device(device),
+        seed=seed,
+        resume=resume,
+        init=init,
+        freeze_trunk=freeze_trunk,
+        validate_every=validate_every,
+        save_every=save_every,
+    )
+    run(load_config(config), *read_annotations(load_data_config(data)), options)
