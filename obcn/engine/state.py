@@ -1,5 +1,6 @@
 """The training state on disk: everything a killed run needs to go on as if nothing had happened."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,10 @@ def save_state(path: Path, model: nn.Module, optimizer: SGD, progress: Progress,
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     stored = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    metadata = {"progress": json.dumps(vars(progress)), "fingerprint": fingerprint}
+    metadata["digest"] = state_digest(stored, metadata)
     temporary = path.with_suffix(".tmp")
-    save_file(stored, temporary, {"progress": json.dumps(vars(progress)), "fingerprint": fingerprint})
+    save_file(stored, temporary, metadata)
     temporary.replace(path)
 
 
@@ -54,7 +57,7 @@ def load_state(path: Path, model: nn.Module, optimizer: SGD, fingerprint: str) -
     """Put back what :func:`save_state` wrote.
 
     Raises:
-        UserError: not a training state, or one of a run with other settings.
+        UserError: not a training state, one that changed since it was written, or one of a run with other settings.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -62,6 +65,9 @@ def load_state(path: Path, model: nn.Module, optimizer: SGD, fingerprint: str) -
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a training state ({error})") from error
+    # States of earlier versions carry no digest.
+    if "digest" in metadata and metadata["digest"] != state_digest(tensors, metadata):
+        raise UserError(f"{path} is damaged: its numbers are not those that were written; start from a checkpoint")
     if metadata.get("fingerprint") != fingerprint:
         raise UserError(f"{path} belongs to a run with another config, data, seed or start; choose another --output")
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
@@ -73,6 +79,25 @@ def load_state(path: Path, model: nn.Module, optimizer: SGD, fingerprint: str) -
     if torch.cuda.is_available() and "random.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random.cuda"])
     return Progress(**json.loads(metadata["progress"]))
+
+
+def state_digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    """SHA-256 of a state's contents, so that a single flipped number shows.
+
+    Args:
+        tensors: contiguous tensors on the CPU, by name.
+        metadata: the file's own words; a digest among them is passed over.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    words = {name: text for name, text in metadata.items() if name != "digest"}
+    digest.update(json.dumps(words, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _matching(tensors: dict[str, Tensor], name: str, parameter: Tensor) -> Tensor | None:
