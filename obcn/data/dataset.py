@@ -16,12 +16,22 @@ Sample = tuple[Tensor, dict[str, Tensor]]
 class TrainingSet(Dataset):
     """Photos with targets, flipped left to right half of the time.
 
-    Indexed by ``(epoch, number)``: the flip depends on both and on the seed, not on who asks or in what order.
+    Indexed by ``(epoch, number)``: chance depends on both and on the seed, not on who asks or in what order.
+
+    Args:
+        annotations: photos and boxes.
+        seed: of every random choice.
+        crop: how often a photo is cropped around some of its objects (Liu et al., SSD, ECCV 2016). One with ignored
+            boxes is left whole: a part of a crowd may be anything.
+        recolour: how often brightness, contrast, saturation and hue change.
     """
 
-    def __init__(self, annotations: Annotations, seed: int) -> None:
+    def __init__(self, annotations: Annotations, seed: int, crop: float = 0.0, recolour: float = 0.0) -> None:
         self.annotations = annotations
         self.seed = seed
+        # What never happens draws no random numbers: runs without it stay what they were.
+        self.crop = v2.RandomApply([v2.RandomIoUCrop(), v2.SanitizeBoundingBoxes()], crop) if crop else None
+        self.recolour = v2.RandomApply([v2.RandomPhotometricDistort(p=1.0)], recolour) if recolour else None
         self.augment = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ToDtype(torch.float32, scale=True)])
 
     def __len__(self) -> int:
@@ -39,6 +49,11 @@ class TrainingSet(Dataset):
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(mixed_seed(self.seed, epoch, number))
+            if self.crop is not None and len(boxes) and not len(ignored):
+                cropped = self.crop({"photo": photo, "boxes": boxes, "labels": target["labels"]})
+                photo, boxes, target["labels"] = cropped["photo"], cropped["boxes"], cropped["labels"]
+            if self.recolour is not None:
+                photo = self.recolour(photo)
             photo, boxes, ignored = self.augment(photo, boxes, ignored)
         target |= {"boxes": boxes.as_subclass(Tensor), "ignored": ignored.as_subclass(Tensor)}
         return photo.as_subclass(Tensor), target

@@ -151,3 +151,49 @@ def test_mixed_seeds_of_close_numbers_are_unrelated():
     assert len(set(seeds)) == 100
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert mixed_seed(1, 23) != mixed_seed(12, 3)
+
+
+def test_crops_keep_the_objects_that_are_in_them_and_their_classes(annotations):
+    boxes = [box | {"iscrowd": 0, "category_id": 1 + (box["bbox"][0] == 4)} for box in annotations.coco["annotations"]]
+    categories = [{"id": 1, "name": "ant"}, {"id": 2, "name": "bee"}]
+    annotations = Annotations(annotations.folder, annotations.coco | {"annotations": boxes, "categories": categories})
+    plain, cropping = TrainingSet(annotations, seed=0), TrainingSet(annotations, seed=0, crop=1.0)
+    cropped = 0
+    for epoch in range(12):
+        for number in range(len(SIZES)):
+            whole, whole_target = plain[epoch, number]
+            photo, target = cropping[epoch, number]
+            height, width = photo.shape[1:]
+            assert 1 <= len(target["boxes"]) == len(target["labels"]) <= len(whole_target["boxes"])
+            assert (target["boxes"][:, :2] >= 0).all()
+            assert (target["boxes"][:, 2:] <= torch.tensor([width, height])).all()
+            assert set(target["labels"].tolist()) <= set(whole_target["labels"].tolist())
+            if photo.shape != whole.shape:
+                cropped += 1
+                assert _inside(photo, whole) or _inside(photo, whole.flip(-1))
+    assert cropped > 20
+
+
+def _inside(part, whole) -> bool:
+    windows = whole.unfold(1, part.shape[1], 1).unfold(2, part.shape[2], 1)
+    return bool((windows == part[:, None, None]).all(0).flatten(2).all(2).any())
+
+
+def test_a_photo_with_a_crowd_stays_whole(annotations):
+    cropping = TrainingSet(annotations, seed=0, crop=1.0)
+    for number, (width, height) in enumerate(SIZES):
+        assert cropping[0, number][0].shape == (3, height, width)
+
+
+def test_colours_change_as_often_as_asked_and_boxes_never(annotations):
+    plain, recolouring = TrainingSet(annotations, seed=0), TrainingSet(annotations, seed=0, recolour=0.5)
+    changed = 0
+    for epoch in range(20):
+        whole, target = plain[epoch, 0]
+        photo, same_target = recolouring[epoch, 0]
+        assert torch.equal(target["labels"], same_target["labels"])
+        unflipped = {tuple(box) for box in target["boxes"].tolist()}
+        mirrored = {(40 - x2, y1, 40 - x1, y2) for x1, y1, x2, y2 in unflipped}
+        assert {tuple(box) for box in same_target["boxes"].tolist()} in (unflipped, mirrored)
+        changed += not (torch.equal(photo, whole) or torch.equal(photo, whole.flip(-1)))
+    assert 4 <= changed <= 16
