@@ -112,9 +112,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
-    """Copy a checkpoint's weights wherever name and shape agree, but never the offset outputs.
+    """Copy a checkpoint's weights wherever name and shape agree, but never those that only write offsets.
 
-    Those start fresh whichever head the checkpoint had, so that two heads started from one checkpoint start alike.
+    Offset outputs and later looks start fresh whichever head the checkpoint had, so that two heads started from one
+    checkpoint start alike.
 
     Returns:
         Names of the tensors that were copied.
@@ -127,13 +128,17 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
     fitting = {
         name: value
         for name, value in read_weights(path).items()
-        if name in own and own[name].shape == value.shape and "offset_outputs" not in name
+        if name in own and own[name].shape == value.shape and not _writes_offsets(name)
     }
     # Pyramids of different trunks may agree in shape: only the backbone proper tells.
     if any(name not in fitting for name in own if name.startswith("backbone.backbone.")):
         raise UserError(f"{path} has another trunk than this config: nothing to start from")
     detector.load_state_dict(fitting, strict=False)
     return set(fitting)
+
+
+def _writes_offsets(name: str) -> bool:
+    return "offset_outputs" in name or "later_looks" in name
 
 
 def find_checkpoint(name_or_path: str) -> Path:

@@ -15,6 +15,7 @@ from obcn.offsets import (
     DistanceBinCodec,
     OffsetCodec,
     RegressionCodec,
+    RepooledCodec,
     SupportPointCodec,
     hierarchical_ranges,
 )
@@ -31,20 +32,26 @@ class _Strict(BaseModel):
 
 
 class RegressionOffsets(_Strict):
-    """The baseline: four numbers per candidate."""
+    """The baseline: four numbers per candidate, and four more at the refined box in every further (repooled) stage."""
 
     codec: Literal["regression"]
     loss: RegressionLoss = "smooth_l1"
     beta: float = Field(1.0, gt=0)
+    num_stages: int = Field(1, ge=1)
     class_agnostic: bool = True
 
     def build(self) -> OffsetCodec:
         """The codec that these settings describe."""
-        return RegressionCodec(self.loss, self.beta)
+        look = RegressionCodec(self.loss, self.beta)
+        return look if self.num_stages == 1 else RepooledCodec((look,) * self.num_stages)
 
 
 class BinOffsets(_Strict):
-    """Offset bins: K stages of m uniform bins and two tails per coordinate."""
+    """Offset bins: K stages of m uniform bins and two tails per coordinate.
+
+    Later stages look at the ``shared`` features of the first, or have layers of their own on features ``repooled`` at
+    the box that the earlier stages predict.
+    """
 
     codec: Literal["bins"]
     num_bins: int = Field(20, ge=1)
@@ -53,7 +60,14 @@ class BinOffsets(_Strict):
     ranges: tuple[float, ...] | None = None
     decode: DecodeRule = "expectation"
     residual_from: ResidualOrigin = "prediction"
+    stage_features: Literal["shared", "repooled"] = "shared"
     class_agnostic: bool = True
+
+    @model_validator(mode="after")
+    def _repooled_at_the_prediction(self) -> "BinOffsets":
+        if self.stage_features == "repooled" and self.residual_from != "prediction":
+            raise ValueError("stage_features: repooled looks again where the prediction is: residual_from: prediction")
+        return self
 
     @model_validator(mode="after")
     def _ranges_fit_stages(self) -> "BinOffsets":
@@ -64,6 +78,8 @@ class BinOffsets(_Strict):
     def build(self) -> OffsetCodec:
         """The codec that these settings describe."""
         ranges = self.ranges or hierarchical_ranges(self.num_bins, self.half_range, self.num_stages)
+        if self.stage_features == "repooled" and self.num_stages > 1:
+            return RepooledCodec(tuple(BinCodec(self.num_bins, (half_range,), self.decode) for half_range in ranges))
         return BinCodec(self.num_bins, ranges, self.decode, self.residual_from)
 
 
@@ -127,7 +143,7 @@ class InputConfig(_Strict):
     """How a photo is resized and normalised; sizes in pixels.
 
     The short side becomes ``min_size`` (in training, one of ``train_min_sizes`` by chance), unless the long side
-    would then exceed ``max_size``.
+    would then exceed ``max_size``. In training a photo is cropped around objects, or its colours change, so often.
     """
 
     min_size: int = Field(ge=1)
@@ -135,6 +151,8 @@ class InputConfig(_Strict):
     train_min_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop: float = Field(0.0, ge=0, le=1)
+    recolour: float = Field(0.0, ge=0, le=1)
 
 
 class TrunkConfig(_Strict):
@@ -156,6 +174,15 @@ class ProposalConfig(_Strict):
     post_nms_test: int = Field(1000, ge=1)
 
 
+class SelectionConfig(_Strict):
+    """How scored boxes are ranked and duplicates merged; see :class:`~obcn.models.selection.DetectionThresholds`."""
+
+    rank_by: Literal["score", "certainty"] = "score"
+    merge_by: Literal["suppression", "voting"] = "suppression"
+    certainty_weight: float = Field(default=1.0, ge=0, le=100)
+    voting_sigma: float = Field(default=0.025, gt=0, le=100)
+
+
 class BoxHeadConfig(_Strict):
     """The second stage. More than one foreground IoU makes a cascade of as many stages."""
 
@@ -165,6 +192,7 @@ class BoxHeadConfig(_Strict):
     positive_fraction: float = Field(0.25, gt=0, le=1)
     foreground_iou: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.5,), min_length=1)
     box_loss_weight: float = Field(1.0, gt=0)
+    selection: SelectionConfig = SelectionConfig()
 
     @model_validator(mode="after")
     def _offsets_can_be_built(self) -> "BoxHeadConfig":
@@ -175,6 +203,21 @@ class BoxHeadConfig(_Strict):
     def _cascade_is_class_agnostic(self) -> "BoxHeadConfig":
         if len(self.foreground_iou) > 1 and not self.offsets.class_agnostic:
             raise ValueError("a cascade (more than one foreground_iou) needs class_agnostic: true")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_again_at_one_box(self) -> "BoxHeadConfig":
+        if isinstance(self.offsets.build(), RepooledCodec):
+            if len(self.foreground_iou) > 1:
+                raise ValueError("a cascade (more than one foreground_iou) refines its boxes by itself: one stage each")
+            if not self.offsets.class_agnostic:
+                raise ValueError("repooled stages need class_agnostic: true, for the class's box is not known yet")
+        return self
+
+    @model_validator(mode="after")
+    def _certainty_needs_a_distribution(self) -> "BoxHeadConfig":
+        if self.selection.rank_by == "certainty" and not self.offsets.build().num_stages:
+            raise ValueError("selection.rank_by: certainty needs a head that keeps a distribution; regression has none")
         return self
 
 

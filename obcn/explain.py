@@ -5,7 +5,7 @@ can move a threshold or change the decode rule without running the network again
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL.Image import Image
@@ -15,7 +15,7 @@ from torchvision.transforms.v2.functional import to_dtype, to_image
 
 from obcn.errors import UserError
 from obcn.models.detector import Detector
-from obcn.models.roi_heads import DetectionThresholds, ScoredCandidates, select_detections
+from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections
 from obcn.offsets import OffsetCodec, OffsetExplanation, decode_boxes
 from obcn.offsets.codecs import DecodeRule
 
@@ -48,7 +48,7 @@ class PhotoDetections:
         width: of the photo, in pixels.
         height: of the photo, in pixels.
         boxes: (D, 4) final boxes, (x1, y1, x2, y2) in pixels, clipped to the photo.
-        scores: (D,) class probabilities.
+        scores: (D,) by which they rank: class probabilities, or those lowered where the head is unsure of the box.
         names: D class names.
         candidates: (D, 4) the candidate box each came from.
         outputs: (D, num_outputs) raw offset outputs.
@@ -68,6 +68,20 @@ class PhotoDetections:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def above(self, score: float) -> "PhotoDetections":
+        """Those with at least this score."""
+        kept = self.scores >= score
+        outputs = self.outputs[kept]
+        return replace(
+            self,
+            boxes=self.boxes[kept],
+            scores=self.scores[kept],
+            names=tuple(name for name, keep in zip(self.names, kept.tolist(), strict=True) if keep),
+            candidates=self.candidates[kept],
+            outputs=outputs,
+            explanation=self.codec.explain(outputs),
+        )
 
     def boxes_by(self, rule: DecodeRule) -> Tensor:
         """(D, 4) boxes that ``rule`` would give for the same candidates, not clipped."""

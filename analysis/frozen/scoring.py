@@ -9,7 +9,7 @@ from analysis.frozen.features import FeatureBatch, FrozenFeatures
 from analysis.frozen.training import Head
 from obcn.engine.evaluate import average_precision, coco_rows
 from obcn.models.cascade import CascadeRoIHeads
-from obcn.models.roi_heads import ScoredCandidates, select_detections, split_by_image
+from obcn.models.selection import ScoredCandidates, select_detections, split_by_image
 from obcn.offsets import OffsetCodec
 
 Metrics = dict[str, float]

@@ -13,7 +13,7 @@ from app.figures.belief import Belief, belief_of
 from app.photos import Photo
 from obcn.checkpoints import Card
 from obcn.explain import PhotoDetections, ScoredPhoto, select
-from obcn.models.roi_heads import DetectionThresholds
+from obcn.models.selection import DetectionThresholds
 from obcn.offsets.codecs import DecodeRule
 
 
@@ -122,4 +122,5 @@ def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetecti
         codec = codec.decoding(settings.rule, min(settings.stages, codec.num_stages))
         outputs = scored.candidates.offset_outputs / settings.temperature
         scored = replace(scored, candidates=replace(scored.candidates, offset_outputs=outputs))
-    return select(scored, codec, DetectionThresholds(score=FLOOR, nms_iou=settings.nms_iou, per_image=300))
+    selection = card.config.box_head.selection.model_dump()
+    return select(scored, codec, DetectionThresholds(FLOOR, settings.nms_iou, per_image=300, **selection))

@@ -1,5 +1,6 @@
 """``obcn predict``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,10 +31,11 @@ def predict(
     from obcn.data import read_photo
     from obcn.drawing import draw_detections
     from obcn.explain import detection_rows, score_photo, select
-    from obcn.models.roi_heads import DetectionThresholds
 
     detector, _ = load_checkpoint(model, chosen_device(device))
     decode_by(detector, decode, stages)
+    # A box is voted on by all that the detector scores, however few of them are shown.
+    detector.thresholds = replace(detector.thresholds, score=min(score, detector.thresholds.score))
     if save is not None:
         make_folder(save)
         if len({path.stem for path in photos}) < len(photos):
@@ -43,7 +45,7 @@ def predict(
     rows = []
     for number, path in enumerate(photos, start=1):
         photo = read_photo(path)
-        found = select(score_photo(detector, photo), detector.codec, DetectionThresholds(score=score))
+        found = select(score_photo(detector, photo), detector.codec, detector.thresholds).above(score)
         found_rows = detection_rows(found, detector.classes, image_id=number, file_name=path.name)
         rows += found_rows
         typer.echo(f"{path}: {len(found)} object(s)")

@@ -166,7 +166,7 @@ class _Run:
             for batch in batches_of_epoch(self.train_set, batch_size, self.options.seed, epoch)
         ]
         return DataLoader(
-            TrainingSet(self.train_set, self.options.seed),
+            TrainingSet(self.train_set, self.options.seed, self.config.input.crop, self.config.input.recolour),
             batch_sampler=batches[self.progress.step - first_epoch * self.steps_per_epoch :],
             num_workers=1 if self.device.type == "cpu" else 8,
             collate_fn=collate,

@@ -7,15 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image
 
-from obcn.models.roi_heads import (
-    Detections,
-    DetectionThresholds,
-    Losses,
-    OffsetRoIHeads,
-    ScoredCandidates,
-    select_detections,
-    split_by_image,
-)
+from obcn.models.roi_heads import Detections, Losses, OffsetRoIHeads
+from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections, split_by_image
 from obcn.offsets import OffsetCodec, decode_boxes
 
 

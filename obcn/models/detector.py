@@ -7,16 +7,17 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
-from torchvision.ops import MultiScaleRoIAlign
 
 from obcn.config import BoxHeadConfig, DetectorConfig
 from obcn.errors import UserError
-from obcn.models.box_head import POOL_SIZE, BoxHead
+from obcn.models.box_head import POOL_SIZE, BoxHead, LaterLook, drawn_aside
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.ignored import ProposalNetwork
-from obcn.models.roi_heads import DetectionThresholds, OffsetRoIHeads
+from obcn.models.roi_align import PyramidRoIAlign
+from obcn.models.roi_heads import OffsetRoIHeads
+from obcn.models.selection import DetectionThresholds
 from obcn.models.trunks import Trunk, build_trunk
-from obcn.offsets import OffsetCodec
+from obcn.offsets import OffsetCodec, RepooledCodec
 
 
 class Detector(GeneralizedRCNN):
@@ -119,18 +120,25 @@ def _build_rpn(config: DetectorConfig, trunk: Trunk) -> ProposalNetwork:
 def build_roi_heads(head: BoxHeadConfig, trunk: Trunk, num_classes: int) -> OffsetRoIHeads | CascadeRoIHeads:
     """Fresh RoI heads for a trunk: one, or a cascade where ``head`` names several foreground IoUs."""
     codec = head.offsets.build()
-    thresholds = DetectionThresholds()
-    stages = [
-        OffsetRoIHeads(
-            MultiScaleRoIAlign(trunk.level_names, POOL_SIZE, sampling_ratio=2),
-            BoxHead(trunk.out_channels, head.hidden, num_classes, codec.num_outputs, head.offsets.class_agnostic),
-            codec,
-            foreground_iou,
-            head.candidates_per_image,
-            head.positive_fraction,
-            head.box_loss_weight,
-            thresholds,
+    looks = codec.looks if isinstance(codec, RepooledCodec) else (codec,)
+    stages = []
+    for foreground_iou in head.foreground_iou:
+        box_head = BoxHead(
+            trunk.out_channels, head.hidden, num_classes, looks[0].num_outputs, head.offsets.class_agnostic
         )
-        for foreground_iou in head.foreground_iou
-    ]
+        with drawn_aside():
+            later = [LaterLook(trunk.out_channels, head.hidden, look.num_outputs) for look in looks[1:]]
+        stages.append(
+            OffsetRoIHeads(
+                PyramidRoIAlign(trunk.level_names, POOL_SIZE, sampling_ratio=2),
+                box_head,
+                later,
+                codec,
+                foreground_iou,
+                head.candidates_per_image,
+                head.positive_fraction,
+                head.box_loss_weight,
+                DetectionThresholds(**head.selection.model_dump()),
+            )
+        )
     return stages[0] if len(stages) == 1 else CascadeRoIHeads(stages)

@@ -1,56 +1,35 @@
 """RoI heads that hold an offset codec where torchvision's hold a regression."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.ops import MultiScaleRoIAlign, batched_nms, clip_boxes_to_image, remove_small_boxes
+from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image
 
-from obcn.models.box_head import BoxHead
+from obcn.models.box_head import BoxHead, LaterLook
 from obcn.models.ignored import clear_of_ignored
-from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, decode_boxes
+from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections, split_by_image
+from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, RepooledCodec, decode_boxes
 
 Losses = dict[str, Tensor]
 Detections = list[dict[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class DetectionThresholds:
-    """What survives of the scored candidates."""
-
-    score: float = 0.05
-    nms_iou: float = 0.5
-    per_image: int = 100
-
-
-@dataclass(frozen=True)
-class ScoredCandidates:
-    """What the box head says of one photo's R candidates, before any decision.
-
-    Attributes:
-        boxes: (R, 4) candidate boxes in pixels.
-        probabilities: (R, 1 + classes), background first.
-        offset_outputs: (R, groups, num_outputs) raw outputs; one group if class-agnostic, else one per class.
-    """
-
-    boxes: Tensor
-    probabilities: Tensor
-    offset_outputs: Tensor
 
 
 class OffsetRoIHeads(RoIHeads):
     """torchvision's RoI heads with any :class:`~obcn.offsets.OffsetCodec` in the box branch.
 
     Matching, sampling and pooling are torchvision's. A detection keeps where it came from: its candidate box
-    and the raw offset outputs, so that they can be explained afterwards.
+    and the raw offset outputs, so that they can be explained afterwards. A repooled codec's later looks have layers of
+    their own, on features pooled where the earlier looks place the box; class scores are the first look's.
     """
 
     def __init__(
         self,
         pool: MultiScaleRoIAlign,
         head: BoxHead,
+        later_looks: Sequence[LaterLook],
         codec: OffsetCodec,
         foreground_iou: float,
         candidates_per_image: int,
@@ -71,6 +50,7 @@ class OffsetRoIHeads(RoIHeads):
             nms_thresh=thresholds.nms_iou,
             detections_per_img=thresholds.per_image,
         )
+        self.later_looks = nn.ModuleList(later_looks)
         self.codec = codec
         self.box_loss_weight = box_loss_weight
         self.thresholds = thresholds
@@ -98,6 +78,8 @@ class OffsetRoIHeads(RoIHeads):
             assert targets is not None  # GeneralizedRCNN has checked
             proposals, _, labels, offset_targets = self.select_training_samples(proposals, targets)
             scores, outputs = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
+            positive = [label > 0 for label in labels]
+            outputs = self._look_again(outputs, positive, features, proposals, image_shapes)
             return [], self.losses(scores, outputs, torch.cat(labels), torch.cat(offset_targets))
         scored = self.score(features, proposals, image_shapes)
         return [
@@ -120,7 +102,44 @@ class OffsetRoIHeads(RoIHeads):
     ) -> list[ScoredCandidates]:
         """Per image, what the head says of its candidates; arguments as :meth:`forward`."""
         scores, outputs = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
-        return split_by_image(proposals, scores.float().softmax(-1), outputs)
+        probabilities = scores.float().softmax(-1)
+        probable = (probabilities[:, 1:] > self.thresholds.score).any(1)
+        chosen = list(probable.split([len(boxes) for boxes in proposals]))
+        outputs = self._look_again(outputs, chosen, features, proposals, image_shapes)
+        return split_by_image(proposals, probabilities, outputs)
+
+    def _look_again(
+        self,
+        outputs: Tensor,
+        chosen: list[Tensor],
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+    ) -> Tensor:
+        """(R, 1, outputs of the first look) to those of all looks; NaN where a candidate is not among the chosen.
+
+        Args:
+            outputs: of all images, in order.
+            chosen: per image (R,) whether a candidate is worth a second look.
+            features: as for :meth:`forward`.
+            proposals: as for :meth:`forward`.
+            image_shapes: as for :meth:`forward`.
+        """
+        if not self.later_looks:
+            return outputs
+        assert isinstance(self.codec, RepooledCodec)
+        rows = torch.cat(chosen)
+        candidates = [boxes[some] for boxes, some in zip(proposals, chosen, strict=True)]
+        seen = outputs[rows, 0]
+        for look in self.later_looks:
+            offsets = self.codec.offset_after(seen.detach())
+            boxes = decode_boxes(offsets, torch.cat(candidates)).split([len(some) for some in candidates])
+            clipped = [clip_boxes_to_image(box, shape) for box, shape in zip(boxes, image_shapes, strict=True)]
+            seen = torch.cat((seen, look(self.box_roi_pool(features, clipped, image_shapes))), dim=-1)
+        everywhere = outputs.new_full((len(outputs), 1, seen.shape[-1]), float("nan"))
+        everywhere[..., : outputs.shape[-1]] = outputs
+        everywhere[rows, 0] = seen
+        return everywhere
 
     def losses(self, scores: Tensor, outputs: Tensor, labels: Tensor, offset_targets: Tensor) -> Losses:
         """Classification loss, and the codec's loss of the positives over *all* sampled candidates (METHOD 5).
@@ -138,45 +157,3 @@ class OffsetRoIHeads(RoIHeads):
             "loss_classifier": F.cross_entropy(scores.float(), labels, reduction="sum") / sampled,
             "loss_box": self.box_loss_weight * self.codec.loss(chosen, offset_targets[positive]) / sampled,
         }
-
-
-def split_by_image(proposals: list[Tensor], probabilities: Tensor, outputs: Tensor) -> list[ScoredCandidates]:
-    """Rows of all images, in order, as one :class:`ScoredCandidates` per image."""
-    counts = [len(boxes) for boxes in proposals]
-    rows = zip(proposals, probabilities.split(counts), outputs.split(counts), strict=True)
-    return [ScoredCandidates(*image) for image in rows]
-
-
-def select_detections(
-    scored: ScoredCandidates, image_shape: tuple[int, int], codec: OffsetCodec, thresholds: DetectionThresholds
-) -> dict[str, Tensor]:
-    """Threshold, decode, and suppress duplicates class by class.
-
-    Args:
-        scored: one photo's candidates.
-        image_shape: (height, width) in pixels, to which boxes are clipped.
-        codec: how the offset outputs are read.
-        thresholds: what survives.
-
-    Returns:
-        ``boxes`` (D, 4), ``scores`` (D,), ``labels`` (D,) in 1..classes, best first, with ``candidates`` (D, 4), the
-        box each came from, and ``offset_outputs`` (D, num_outputs), so that a detection can be explained afterwards.
-    """
-    rows, classes = torch.where(scored.probabilities[:, 1:] > thresholds.score)
-    class_agnostic = scored.offset_outputs.shape[1] == 1
-    outputs = scored.offset_outputs[rows, torch.zeros_like(classes) if class_agnostic else classes]
-    candidates = scored.boxes[rows]
-    found = {
-        "boxes": clip_boxes_to_image(decode_boxes(codec.decode(outputs), candidates), image_shape),
-        "scores": scored.probabilities[rows, classes + 1],
-        "labels": classes + 1,
-        "candidates": candidates,
-        "offset_outputs": outputs,
-    }
-    found = _take(found, remove_small_boxes(found["boxes"], min_size=1e-2))
-    order = batched_nms(found["boxes"], found["scores"], found["labels"], thresholds.nms_iou)
-    return _take(found, order[: thresholds.per_image])
-
-
-def _take(detections: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
-    return {name: values[rows] for name, values in detections.items()}

@@ -7,7 +7,6 @@ from typing import Self
 from torch import Tensor
 
 from obcn.offsets.bins import as_full_precision
-from obcn.offsets.box_code import BoxCode, OffsetCode
 from obcn.offsets.distribution import DecodeRule, OffsetExplanation, Support, decode_stage, explain_stage
 
 
@@ -17,11 +16,9 @@ class OneStageCodec(ABC):
 
     Attributes:
         rule: how the distribution becomes an offset.
-        box: what the offset means for a box.
     """
 
     rule: DecodeRule = field(default="expectation", kw_only=True)
-    box: BoxCode = field(default=OffsetCode(), kw_only=True)
 
     @property
     @abstractmethod

@@ -13,7 +13,7 @@ from app.detectors import ModelFile
 from obcn.checkpoints import Card, Training
 from obcn.config import load_config
 from obcn.explain import PhotoDetections, ScoredPhoto, select
-from obcn.models.roi_heads import DetectionThresholds, ScoredCandidates
+from obcn.models.selection import DetectionThresholds, ScoredCandidates
 from obcn.offsets import BinCodec, OffsetCodec, RegressionCodec, encode_boxes
 
 CLASSES = ("cat", "dog", "horse")

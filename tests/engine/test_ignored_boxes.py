@@ -8,7 +8,8 @@ from torchvision.ops import MultiScaleRoIAlign
 from obcn.config import DetectorConfig
 from obcn.models import build_detector
 from obcn.models.box_head import BoxHead
-from obcn.models.roi_heads import DetectionThresholds, OffsetRoIHeads
+from obcn.models.roi_heads import OffsetRoIHeads
+from obcn.models.selection import DetectionThresholds
 from obcn.offsets import RegressionCodec
 
 CROWD = [0.0, 0.0, 100.0, 100.0]
@@ -31,7 +32,7 @@ def heads() -> OffsetRoIHeads:
     pool = MultiScaleRoIAlign(["0"], 7, sampling_ratio=2)
     head = BoxHead(in_channels=4, hidden=8, num_classes=2, num_outputs=4, class_agnostic=True)
     codec = RegressionCodec("smooth_l1", 1.0)
-    return OffsetRoIHeads(pool, head, codec, 0.5, 64, 0.5, 1.0, DetectionThresholds()).train()
+    return OffsetRoIHeads(pool, head, [], codec, 0.5, 64, 0.5, 1.0, DetectionThresholds()).train()
 
 
 def target(**boxes: list) -> dict[str, Tensor]:

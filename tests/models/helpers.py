@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from obcn.config import DetectorConfig, load_config
+from obcn.config import DetectorConfig, SelectionConfig, load_config
 from obcn.models import build_detector
 from obcn.models.detector import Detector
 
@@ -20,12 +20,12 @@ def at_size(config: DetectorConfig, size: int) -> DetectorConfig:
 
 
 def compact_config(size: int = 128, **box_head) -> DetectorConfig:
-    """compact_obcn with a small image, few channels and the given changes of its box head."""
+    """compact_obcn with a small image, few channels, plain suppression and the given changes of its box head."""
     config = at_size(load_config("compact_obcn"), size)
     return config.model_copy(
         update={
             "trunk": config.trunk.model_copy(update={"fpn_channels": 16}),
-            "box_head": config.box_head.model_copy(update={"hidden": 32, **box_head}),
+            "box_head": config.box_head.model_copy(update={"hidden": 32, "selection": SelectionConfig(), **box_head}),
         }
     )
 

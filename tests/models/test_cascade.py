@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from obcn.config import BinOffsets, RegressionOffsets
-from obcn.models.roi_heads import DetectionThresholds
+from obcn.models.selection import DetectionThresholds
 from tests.models.helpers import CLASSES, build, compact_config, scene
 from tests.offsets import reference
 

@@ -9,7 +9,7 @@ from obcn import explain
 from obcn.config import BinOffsets, DfineOffsets, DflOffsets, DistanceBinOffsets, RegressionOffsets
 from obcn.errors import UserError
 from obcn.explain import photo_tensor, score_photo, select
-from obcn.models.roi_heads import DetectionThresholds
+from obcn.models.selection import DetectionThresholds
 from obcn.offsets import decode_boxes
 from tests.models.helpers import CLASSES, build, compact_config
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from obcn.config import BinOffsets, RegressionOffsets
-from obcn.models.roi_heads import DetectionThresholds, ScoredCandidates, select_detections
+from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections
 from obcn.offsets import BinCodec, RegressionCodec, decode_boxes
 from tests.models.helpers import CLASSES, build, compact_config, scene
 
