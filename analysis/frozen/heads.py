@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from obcn.config import BoxHeadConfig
@@ -16,10 +16,19 @@ from obcn.models.roi_heads import OffsetRoIHeads
 class HeadSettings(BoxHeadConfig):
     """What is trained: a box head, whose two branches share their hidden layers (``joint``, as usual) or do not.
 
-    With ``separate`` branches the box loss cannot disturb the class scores, however loud it is.
+    With ``separate`` branches the box loss cannot disturb the class scores, however loud it is. ``box_gradient`` is the
+    share g of the box loss's gradient that a joint head's shared layers get; the offset layer learns at full rate
+    whatever g is. A head with it also records what class and box loss ask of the shared layers.
     """
 
     branches: Literal["joint", "separate"] = Field("joint")
+    box_gradient: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _only_what_is_shared_has_a_gate(self) -> "HeadSettings":
+        if self.box_gradient is not None and (self.branches == "separate" or len(self.foreground_iou) > 1):
+            raise ValueError("box_gradient is for joint branches of a single head")
+        return self
 
 
 class SeparateBranches(nn.Module):
@@ -34,10 +43,30 @@ class SeparateBranches(nn.Module):
         return self.classes(pooled)[0], self.boxes(pooled)[1]
 
 
+class GatedBranch(nn.Module):
+    """A box head that lets g times the gradient of its offset outputs through to its shared layers."""
+
+    def __init__(self, head: BoxHead, gate: float) -> None:
+        super().__init__()
+        self.head, self.gate = head, gate
+
+    @property
+    def shared(self) -> nn.Module:
+        """The layers below both outputs."""
+        return self.head.shared
+
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`BoxHead.forward`: g h + (1 - g) h.detach() is h, but for its gradient."""
+        head = self.head
+        hidden = head.shared(pooled)
+        outputs = head.offset_outputs(self.gate * hidden + (1 - self.gate) * hidden.detach())
+        return head.class_scores(hidden), outputs.reshape(-1, head.num_groups, head.num_outputs)
+
+
 def build_head(settings: HeadSettings, detector: Detector, seed: int) -> OffsetRoIHeads | CascadeRoIHeads:
     """A fresh head for the detector's trunk.
 
-    Hidden layers and class scores start alike for every codec of one seed: the offset outputs are drawn last.
+    Hidden layers and class scores start alike for every codec of one seed.
     """
 
     def draw(which: int) -> OffsetRoIHeads | CascadeRoIHeads:
@@ -49,6 +78,9 @@ def build_head(settings: HeadSettings, detector: Detector, seed: int) -> OffsetR
     if settings.branches == "separate":
         assert isinstance(head, OffsetRoIHeads), "the studies cascade joint branches only"
         head.box_head = SeparateBranches(head.box_head, draw(1).box_head)
+    if settings.box_gradient is not None:
+        assert isinstance(head, OffsetRoIHeads), "the settings have refused a cascade"
+        head.box_head = GatedBranch(head.box_head, settings.box_gradient)
     return head
 
 

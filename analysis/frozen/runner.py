@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from analysis.frozen.features import FrozenFeatures, frozen_features
+from analysis.frozen.gradients import summed_up
 from analysis.frozen.heads import HeadSettings, build_head
 from analysis.frozen.scoring import Metrics, score_side_by_side
 from analysis.frozen.study import Protocol, Row, Study, head_settings, reading_codec, run_id
@@ -56,7 +57,8 @@ class Outcomes:
     """What a study's heads reached.
 
     Attributes:
-        metrics: figures in percent by row name and seed.
+        metrics: figures in percent by row name and seed, and what :func:`analysis.frozen.gradients.summed_up` says of
+            heads with a gate.
         commits: of the code that trained and judged them; one, unless work went on after a change.
         dates: UTC, of the first and the last of them.
     """
@@ -184,7 +186,9 @@ def _judge(
     found = score_side_by_side([run.head for run in runs], readings, features, lambda: bar.advance(progress))
     bar.remove_task(progress)
     stamp = {"commit": current_commit(), "date": now()}
-    for task, metrics in zip(tasks, found, strict=True):
+    for task, run, judged in zip(tasks, runs, found, strict=True):
+        gradients = summed_up(run.gradients, protocol.schedule.warmup_steps)
+        metrics = {reading: figures | gradients for reading, figures in judged.items()}
         before = _outcome(place, task) if _outcome_file(place, task).is_file() else {"made": {}, "metrics": {}}
         outcome = {
             "seed": task.seed,

@@ -145,7 +145,9 @@ def reading_codec(row: Row, settings: HeadSettings) -> OffsetCodec:
 def run_id(settings: HeadSettings, schedule: ScheduleConfig, trunk: str, data: str, seed: int) -> str:
     """Names a training run by its settings, trunk, data and seed; rows that only read differently share one.
 
-    The code is not among them: after a change of how heads learn or are judged, start with another work folder.
+    Settings at their default are left out, so that a new setting does not make old outcomes unknown. The code is not
+    among them: after a change of how heads learn or are judged, or of a default, start with another work folder.
     """
-    decisive = [settings.model_dump(mode="json"), schedule.model_dump(mode="json"), trunk, data, seed]
+    chosen = [model.model_dump(mode="json", exclude_defaults=True) for model in (settings, schedule)]
+    decisive = [*chosen, trunk, data, seed]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]

@@ -14,6 +14,14 @@ from torch import Tensor
 from torch.optim import SGD
 
 from analysis.frozen.features import FeatureBatch, FrozenFeatures
+from analysis.frozen.gradients import (
+    EVERY,
+    SharedGradients,
+    is_measured,
+    read_gradients,
+    shared_gradients,
+    write_gradients,
+)
 from analysis.frozen.heads import branches_of
 from obcn.config import ScheduleConfig
 from obcn.data.dataset import batches_of_epoch, mixed_seed
@@ -37,6 +45,7 @@ class HeadRun:
         fingerprint: names everything that decides the outcome; a state of another is refused.
         schedule: how it is trained.
         progress: where it stands; taken from ``state`` where there is one.
+        gradients: what was measured in the shared layers of a head with a gate; kept beside ``state``.
     """
 
     name: str
@@ -45,6 +54,7 @@ class HeadRun:
     fingerprint: str
     schedule: ScheduleConfig
     progress: Progress = field(default_factory=Progress)
+    gradients: list[SharedGradients] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         schedule = self.schedule
@@ -52,10 +62,17 @@ class HeadRun:
         if self.state.is_file():
             with _kept_randomness():
                 self.progress = load_state(self.state, self.head, self.optimizer, self.fingerprint)
+            self.gradients = read_gradients(self._gradients_file, self.progress.step)
+
+    @property
+    def _gradients_file(self) -> Path:
+        return self.state.with_suffix(".gradients.json")
 
     def save(self) -> None:
         """Write the state."""
         self.state.parent.mkdir(parents=True, exist_ok=True)
+        if self.gradients:
+            write_gradients(self._gradients_file, self.gradients)
         save_state(self.state, self.head, self.optimizer, self.progress, self.fingerprint)
 
 
@@ -68,14 +85,15 @@ def train_side_by_side(
     """Train heads that stand at the same step to the end of the schedule, saving each after every epoch.
 
     Args:
-        runs: all at the same step, at an epoch's end, with the same schedule; single heads must sample alike.
+        runs: all at the same step, at an epoch's end, with the same schedule.
         features: of the training split.
         seed: of photo order and candidate sampling.
         on_step: called after each step of all heads.
 
     Raises:
-        UserError: a loss is not finite.
+        UserError: a loss is not finite, or single heads sample their candidates differently.
     """
+    _require_one_sampling(runs)
     schedule = runs[0].schedule
     per_epoch = len(batches_of_epoch(features.annotations, schedule.batch_size, seed, 0))
     start = runs[0].progress.step
@@ -88,10 +106,27 @@ def train_side_by_side(
             rate = learning_rate(schedule, step, schedule.epochs * per_epoch, per_epoch)
             photos = features.batch([photo for _, photo in batch])
             for run, losses in zip(runs, _losses(runs, photos, mixed_seed(seed, step)), strict=True):
-                _step(run, sum(losses.values(), torch.zeros(())), rate)
+                _step(run, losses, rate)
             on_step()
         for run in runs:
             run.save()
+
+
+def _require_one_sampling(runs: Sequence[HeadRun]) -> None:
+    """Refuse single heads that would train on another head's candidates, which are not what their settings say."""
+    ways = {_sampling(run.head): run.name for run in runs if isinstance(run.head, OffsetRoIHeads)}
+    if len(ways) > 1:
+        told = "; ".join(
+            f"{name}: {count} of which {share:g} at IoU {iou:g}" for (count, share, iou), name in ways.items()
+        )
+        raise UserError(
+            f"heads side by side share their candidates, but these sample differently ({told}); give each its own study"
+        )
+
+
+def _sampling(head: OffsetRoIHeads) -> tuple[int, float, float]:
+    sampler = head.fg_bg_sampler
+    return sampler.batch_size_per_image, sampler.positive_fraction, head.proposal_matcher.high_threshold
 
 
 def _losses(runs: Sequence[HeadRun], photos: FeatureBatch, seed: int) -> Iterator[Losses]:
@@ -111,7 +146,10 @@ def _losses(runs: Sequence[HeadRun], photos: FeatureBatch, seed: int) -> Iterato
             yield run.head.losses(*run.head.box_head(pooled), labels, offsets)
 
 
-def _step(run: HeadRun, loss: Tensor, rate: float) -> None:
+def _step(run: HeadRun, losses: Losses, rate: float) -> None:
+    if is_measured(run.head) and run.progress.step % EVERY == 0:
+        run.gradients.append(shared_gradients(run.progress.step, run.head, losses))
+    loss = sum(losses.values(), torch.zeros(()))
     if not torch.isfinite(loss):
         raise UserError(f"the loss of {run.name} is {loss.item()} at step {run.progress.step}; lower the protocol's lr")
     run.optimizer.param_groups[0]["lr"] = rate

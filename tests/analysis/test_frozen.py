@@ -1,55 +1,20 @@
 """Frozen-trunk studies on the sample photos: real features, real heads, a schedule of seconds."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
 from analysis.frozen.features import frozen_features
-from analysis.frozen.heads import HeadSettings, build_head
 from analysis.frozen.runner import Workplace, run_study, trunk_name
 from analysis.frozen.scoring import score_side_by_side
-from analysis.frozen.study import Protocol, Row, Study, head_settings, run_id
-from analysis.frozen.training import HeadRun, train_side_by_side
-from app.photos import SAMPLES
-from obcn.checkpoints import load_checkpoint
+from analysis.frozen.study import Row, Study, head_settings, run_id
+from analysis.frozen.training import train_side_by_side
 from obcn.data import Annotations
-from obcn.data.coco import read_coco
 from obcn.engine.evaluate import evaluate
-
-REGRESSION = {"offsets": {"codec": "regression"}}
-BINS = {"offsets": {"codec": "bins"}}
-COMMON = {"hidden": 16, "candidates_per_image": 16}
-
-
-@pytest.fixture(scope="module")
-def samples():
-    return read_coco(SAMPLES, SAMPLES / "truth.json")
-
-
-@pytest.fixture(scope="module")
-def detector():
-    return load_checkpoint("regression")[0]
-
-
-@pytest.fixture(scope="module")
-def features(tmp_path_factory, detector, samples):
-    return frozen_features(detector, "trunk", samples, tmp_path_factory.mktemp("features"))
-
-
-def protocol(epochs: int = 2) -> Protocol:
-    schedule = {"epochs": epochs, "batch_size": 3, "lr": 0.01, "warmup_steps": 0, "shape": "cosine"}
-    return Protocol(trunk="regression", seeds=(0, 1), head=COMMON, schedule=schedule)
-
-
-def new_run(settings: dict, folder: Path, detector, epochs: int = 2, seed: int = 0) -> HeadRun:
-    head = build_head(HeadSettings.model_validate({**COMMON, **settings}), detector, seed)
-    return HeadRun("head", head, folder / "state.safetensors", "id", protocol(epochs).schedule)
-
-
-def weights(run: HeadRun) -> torch.Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in run.head.parameters()])
+from obcn.models.cascade import CascadeRoIHeads
+from obcn.models.detector import Detector
+from tests.analysis.heads import BINS, REGRESSION, new_run, protocol, weights
 
 
 def test_the_trained_head_scores_on_kept_features_as_it_does_on_photos(detector, samples, features) -> None:
@@ -112,15 +77,6 @@ def test_a_stopped_head_goes_on_after_its_last_epoch(tmp_path, detector, feature
     assert torch.equal(weights(whole), weights(resumed))
 
 
-def test_seeds_differ_and_codecs_of_one_seed_start_alike(detector) -> None:
-    def hidden(settings: dict, seed: int) -> torch.Tensor:
-        head = build_head(HeadSettings.model_validate({**COMMON, **settings}), detector, seed)
-        return head.box_head.shared.fc6.weight
-
-    assert torch.equal(hidden(BINS, 0), hidden(REGRESSION, 0))
-    assert not torch.equal(hidden(BINS, 0), hidden(BINS, 1))
-
-
 def test_separate_branches_keep_the_box_loss_away_from_the_class_scores(tmp_path, detector, features) -> None:
     scores = []
     for weight in (1.0, 5.0):
@@ -139,8 +95,21 @@ def test_a_cascade_trains_beside_single_heads(tmp_path, detector, features) -> N
     before = weights(cascade)
     train_side_by_side([cascade, single], features, seed=0)
     assert not torch.equal(before, weights(cascade))
-    found = score_side_by_side([cascade.head, single.head], [{"own": cascade.head.codec}] * 2, features)
-    assert all(0 <= metrics["own"]["AP"] <= 100 for metrics in found)
+    alone = new_run({**BINS, "foreground_iou": [0.5, 0.7]}, tmp_path / "alone", detector, epochs=1)
+    train_side_by_side([alone], features, seed=0)
+    assert torch.equal(weights(alone), weights(cascade))
+
+
+def test_a_cascade_is_judged_as_the_detector_that_holds_it(detector, samples, features) -> None:
+    """Mutant: a cascade among single heads is judged by one of its stages, or by another head's figures."""
+    cascade = CascadeRoIHeads([detector.roi_heads] * 2)
+    heads, codecs = [detector.roi_heads, cascade], [{"own": detector.codec}] * 2
+    single, both = (found["own"] for found in score_side_by_side(heads, codecs, features))
+    held = Detector(detector.backbone, detector.rpn, cascade, detector.transform, detector.classes)
+    direct = evaluate(held.eval(), samples)
+    assert direct["AP"] > 20, "or there is nothing to compare"
+    assert both["AP"] == pytest.approx(direct["AP"], abs=1.5)
+    assert abs(both["AP"] - single["AP"]) > 0.1, "or the two could be mixed up"
 
 
 def test_a_study_keeps_its_outcomes_and_trains_nothing_twice(tmp_path, samples, monkeypatch) -> None:

@@ -135,3 +135,28 @@ def test_stages_share_no_weights():
     first, last = _cascade().roi_heads.stages
     assert not {id(p) for p in first.parameters()} & {id(p) for p in last.parameters()}
     assert first.box_head.class_scores.out_features == len(CLASSES) + 1
+
+
+def test_refined_boxes_end_at_the_photos_border(monkeypatch):
+    """Mutant: a cascade that does not clip, in scoring or in training."""
+    detector = _cascade(RegressionOffsets(codec="regression"))
+    first, last = detector.roi_heads.stages
+    torch.nn.init.zeros_(first.box_head.offset_outputs.weight)
+    first.box_head.offset_outputs.bias.data = torch.tensor([0.0, 0.0, 8.0, 8.0])  # five times as wide and high
+    features, proposals, shapes = _features_and_proposals(detector)
+    with torch.inference_mode():
+        scored = detector.eval().roi_heads.score(features, proposals, shapes)
+    entered = []
+    select = type(last).select_training_samples
+
+    def watch(stage, boxes, targets):
+        entered.append([box.clone() for box in boxes])
+        return select(stage, boxes, targets)
+
+    monkeypatch.setattr(type(last), "select_training_samples", watch)
+    target = {"boxes": torch.tensor([[10.0, 10, 60, 60]]), "labels": torch.tensor([1])}
+    detector.train().roi_heads(features, proposals, shapes, [target, target])
+    for refined in (torch.cat([image.boxes for image in scored]), torch.cat(entered[1])):
+        assert refined.min() == 0
+        assert refined[:, 2].max() == IMAGE[1]
+        assert refined[:, 3].max() == IMAGE[0]
