@@ -36,6 +36,7 @@ ORDER = (
     "gain_weights",
     "gain_separate",
     "gain_branches",
+    "gain_capacity",
     "gain_separate_weights",
     "gain_young",
 )

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from analysis.frozen.heads import GatedBranch
-from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.roi_heads import Losses, OffsetRoIHeads
 
 # A measurement costs about a backward pass.
@@ -33,9 +32,9 @@ class SharedGradients(NamedTuple):
     cosine: float
 
 
-def is_measured(head: OffsetRoIHeads | CascadeRoIHeads) -> bool:
+def is_measured(head: OffsetRoIHeads) -> bool:
     """Whether a head's shared gradients are recorded: heads with a gate, which they are about."""
-    return isinstance(head, OffsetRoIHeads) and isinstance(head.box_head, GatedBranch)
+    return isinstance(head.box_head, GatedBranch)
 
 
 def shared_gradients(step: int, head: OffsetRoIHeads, losses: Losses) -> SharedGradients:

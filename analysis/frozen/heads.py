@@ -12,6 +12,8 @@ from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.detector import Detector, build_roi_heads
 from obcn.models.roi_heads import OffsetRoIHeads
 
+Head = OffsetRoIHeads | CascadeRoIHeads
+
 
 class HeadSettings(BoxHeadConfig):
     """What is trained: a box head, whose two branches share their hidden layers (``joint``, as usual) or do not.
@@ -63,13 +65,13 @@ class GatedBranch(nn.Module):
         return head.class_scores(hidden), outputs.reshape(-1, head.num_groups, head.num_outputs)
 
 
-def build_head(settings: HeadSettings, detector: Detector, seed: int) -> OffsetRoIHeads | CascadeRoIHeads:
+def build_head(settings: HeadSettings, detector: Detector, seed: int) -> Head:
     """A fresh head for the detector's trunk.
 
     Hidden layers and class scores start alike for every codec of one seed.
     """
 
-    def draw(which: int) -> OffsetRoIHeads | CascadeRoIHeads:
+    def draw(which: int) -> Head:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(2 * seed + which)
             return build_roi_heads(settings, detector.backbone, len(detector.classes))
@@ -84,8 +86,10 @@ def build_head(settings: HeadSettings, detector: Detector, seed: int) -> OffsetR
     return head
 
 
-def branches_of(head: OffsetRoIHeads | CascadeRoIHeads) -> list[nn.Module]:
+def branches_of(head: Head) -> list[nn.Module]:
     """Parts of a head that share no weight: each has its gradient clipped alone, or a loud one would mute another."""
-    if isinstance(head, OffsetRoIHeads) and isinstance(head.box_head, SeparateBranches):
-        return [head.box_head.classes, head.box_head.boxes]
-    return [head]
+    if isinstance(head, CascadeRoIHeads):
+        return [head]
+    first = head.box_head
+    branches = [first.classes, first.boxes] if isinstance(first, SeparateBranches) else [first]
+    return [*branches, *head.later_looks]

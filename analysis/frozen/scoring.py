@@ -6,7 +6,7 @@ import torch
 from torchvision.models.detection.transform import resize_boxes
 
 from analysis.frozen.features import FeatureBatch, FrozenFeatures
-from analysis.frozen.training import Head
+from analysis.frozen.heads import Head
 from obcn.engine.evaluate import average_precision, coco_rows
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.selection import ScoredCandidates, select_detections, split_by_image
@@ -50,7 +50,7 @@ def score_side_by_side(
 def _scored(heads: Sequence[Head], photo: FeatureBatch) -> list[ScoredCandidates]:
     pooled, results = None, []
     for head in heads:
-        if isinstance(head, CascadeRoIHeads):
+        if isinstance(head, CascadeRoIHeads) or head.later_looks:
             results += head.score(photo.pyramid, photo.proposals, photo.image_shapes)
             continue
         if pooled is None:

@@ -22,7 +22,7 @@ from analysis.frozen.gradients import (
     shared_gradients,
     write_gradients,
 )
-from analysis.frozen.heads import branches_of
+from analysis.frozen.heads import Head, branches_of
 from obcn.config import ScheduleConfig
 from obcn.data.dataset import batches_of_epoch, mixed_seed
 from obcn.engine.state import Progress, load_state, save_state
@@ -30,8 +30,6 @@ from obcn.engine.train import learning_rate
 from obcn.errors import UserError
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.roi_heads import Losses, OffsetRoIHeads
-
-Head = OffsetRoIHeads | CascadeRoIHeads
 
 
 @dataclass
@@ -130,12 +128,15 @@ def _sampling(head: OffsetRoIHeads) -> tuple[int, float, float]:
 
 
 def _losses(runs: Sequence[HeadRun], photos: FeatureBatch, seed: int) -> Iterator[Losses]:
-    """Each head's losses; single heads share what they sample and pool, a cascade goes its own way."""
+    """Each head's losses; heads of one look share what they sample and pool, others go their own way.
+
+    A head with a second look samples the same candidates, for the seed is the same; a cascade's second head its own.
+    """
     shared: tuple[Tensor, Tensor, Tensor] | None = None
     for run in runs:
         with _kept_randomness():
             torch.manual_seed(seed)
-            if isinstance(run.head, CascadeRoIHeads):
+            if isinstance(run.head, CascadeRoIHeads) or run.head.later_looks:
                 yield run.head(photos.pyramid, photos.proposals, photos.image_shapes, photos.targets)[1]
                 continue
             if shared is None:
@@ -147,7 +148,7 @@ def _losses(runs: Sequence[HeadRun], photos: FeatureBatch, seed: int) -> Iterato
 
 
 def _step(run: HeadRun, losses: Losses, rate: float) -> None:
-    if is_measured(run.head) and run.progress.step % EVERY == 0:
+    if isinstance(run.head, OffsetRoIHeads) and is_measured(run.head) and run.progress.step % EVERY == 0:
         run.gradients.append(shared_gradients(run.progress.step, run.head, losses))
     loss = sum(losses.values(), torch.zeros(()))
     if not torch.isfinite(loss):

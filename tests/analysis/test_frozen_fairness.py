@@ -15,6 +15,7 @@ from analysis.frozen import runner, training
 from analysis.frozen.features import FeatureBatch, FrozenFeatures
 from analysis.frozen.heads import HeadSettings, SeparateBranches, build_head
 from analysis.frozen.runner import Workplace, run_study
+from analysis.frozen.scoring import score_side_by_side
 from analysis.frozen.study import Row, Study
 from analysis.frozen.training import train_side_by_side
 from obcn.data import Annotations
@@ -181,3 +182,36 @@ def test_heads_that_sample_differently_do_not_share_candidates(tmp_path, detecto
     runs = [new_run(BINS, tmp_path / "a", detector), new_run({**BINS, **settings}, tmp_path / "b", detector)]
     with pytest.raises(UserError, match="sample differently"):
         train_side_by_side(runs, features, seed=0)
+
+
+LATER_LOOKS = {
+    "bins": {"codec": "bins", "num_stages": 2, "stage_features": "repooled", "ranges": [3.0, 0.6]},
+    "regression": {"codec": "regression", "num_stages": 2},
+}
+
+
+@pytest.mark.parametrize("codec", LATER_LOOKS)
+def test_a_second_look_leaves_the_first_as_it_is_alone(tmp_path, detector, features, codec) -> None:
+    """Mutants: the second look's loss reaches the first, mutes its gradient by the clip, or it samples other boxes."""
+    one = new_run({"offsets": {"codec": codec}}, tmp_path / "one", detector)
+    two = new_run({"offsets": LATER_LOOKS[codec]}, tmp_path / "two", detector)
+    for run in (one, two):
+        run.schedule = run.schedule.model_copy(update={"clip_norm": 0.5})
+    before = two.head.later_looks[0].offset_outputs.weight.clone()
+    train_side_by_side([one, two], features, seed=0)
+    first = two.head.box_head.state_dict()
+    assert all(torch.equal(value, first[name]) for name, value in one.head.box_head.state_dict().items())
+    assert not torch.equal(before, two.head.later_looks[0].offset_outputs.weight)
+
+
+def test_a_head_with_a_second_look_is_judged_by_both_or_by_the_first_alone(detector, features) -> None:
+    """Mutant: judging leaves the second look out."""
+    two = built({"offsets": LATER_LOOKS["regression"]}, detector)
+    two.box_head = detector.roi_heads.box_head
+    with torch.no_grad():
+        two.later_looks[0].offset_outputs.bias.copy_(torch.tensor([0.0, 0.0, 3.0, 3.0]))  # nearly twice as large
+    readings = {"first": two.codec.decoding(num_stages=1), "both": two.codec}
+    found, alone = score_side_by_side([two, detector.roi_heads], [readings, {"own": detector.codec}], features)
+    assert found["first"]["AP"] == pytest.approx(alone["own"]["AP"], abs=0.5)
+    assert alone["own"]["AP"] > 20
+    assert found["both"]["AP"] < found["first"]["AP"] / 2
