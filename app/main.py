@@ -10,7 +10,9 @@ HERE = Path(__file__).resolve().parent
 if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))
 
+from app import startup  # noqa: E402
 from app.style import PAGE_CSS  # noqa: E402
+from obcn.errors import UserError  # noqa: E402
 
 st.set_page_config(page_title="OBCN Lab", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), size="large")
@@ -28,8 +30,12 @@ page = st.navigation(
     ],
     position="top",
 )
-if "torch" not in sys.modules:
-    # Only the first visitor after a start meets this; nothing above needs torch, so the words appear at once.
-    with st.spinner("Starting up: loading PyTorch…"):
-        import obcn.explain  # noqa: F401
+try:
+    if not startup.is_ready():
+        # Nothing above needs PyTorch, so the words appear at once, to all who come before it is there.
+        with st.spinner("Starting up: loading PyTorch and the models…"):
+            startup.wait_until_ready()
+except UserError as error:
+    st.error(str(error), icon=":material/error:")
+    st.stop()
 page.run()

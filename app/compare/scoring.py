@@ -2,12 +2,14 @@
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 
 import streamlit as st
 
-from app.detectors import ModelFile, stamp
+from app.detectors import FIRST_MODELS, ModelFile, available_models, devices, stamp
 from app.photos import Photo
 from obcn.checkpoints import load_checkpoint
+from obcn.errors import UserError
 from obcn.explain import ScoredPhoto, score_photo
 from obcn.models.detector import Detector
 
@@ -31,14 +33,27 @@ def scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto:
             # Whoever ran before may have looked at the same photo.
             stored = shelf.get(key)
             if stored is None:
-                detector = _load(str(model.path), device, stamp(model.path))
-                stored = score_photo(detector, photo.image)
+                stored = score_photo(_detector(model, device), photo.image)
                 shelf.put(key, stored)
     return stored
 
 
+def load_first_models() -> None:
+    """Load what a newcomer's first photo is shown to, so that they need not wait for it."""
+    known = available_models()
+    for name in FIRST_MODELS:
+        # One that cannot be loaded says so on the page, beside those that can.
+        with suppress(UserError):
+            if name in known:
+                _detector(known[name], devices()[0])
+
+
 def _key(photo: Photo, model: ModelFile, device: str) -> tuple:
     return photo.digest, model.path, stamp(model.path), device
+
+
+def _detector(model: ModelFile, device: str) -> Detector:
+    return _load(str(model.path), device, stamp(model.path))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -31,8 +31,13 @@ BROWSER_ARGUMENTS = [
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a server that runs in a folder, which gets what a clone has."""
+def served(folder: Path, log: Path | None = None) -> Iterator[str]:
+    """The address of a server that runs in a folder, which gets what a clone has.
+
+    Args:
+        folder: an empty one.
+        log: where to write what the server says; by default where the test's own words go.
+    """
     for name in CLONED:
         (folder / name).symlink_to(ROOT / name)
     with socket.socket() as probe:
@@ -41,15 +46,18 @@ def served(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
     options = ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
     environment = os.environ | {"STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"}
-    server = subprocess.Popen([*command, *options], cwd=folder, env=environment)
-    try:
-        yield _answering(server, f"http://127.0.0.1:{port}")
-    finally:
-        server.terminate()
+    with open(log, "wb") if log else nullcontext() as output:
+        server = subprocess.Popen(
+            [*command, *options], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT if log else None
+        )
         try:
-            server.wait(timeout=20)
-        except subprocess.TimeoutExpired:  # it lets a running script end first
-            server.kill()
+            yield _answering(server, f"http://127.0.0.1:{port}")
+        finally:
+            server.terminate()
+            try:
+                server.wait(timeout=20)
+            except subprocess.TimeoutExpired:  # it lets a running script end first
+                server.kill()
 
 
 def _answering(server: subprocess.Popen, url: str) -> str:
