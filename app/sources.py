@@ -1,8 +1,9 @@
 """Data sets by the names that visitors give: which photos there are, and what is really in them.
 
 A data set is named by two words, which links carry as ``data`` and ``photos``. ``data`` says where the true boxes are:
-a COCO file, a VOC folder, one split of it (``ImageSets/Main/val.txt``), a record file, or nothing. ``photos`` is the
-folder of photos; a VOC folder needs none.
+a COCO file, a VOC folder, one split of it (``ImageSets/Main/val.txt``), a data file as ``obcn train`` takes it, of
+which the validation photos are meant, a record file, or nothing. ``photos`` is the folder of photos; a VOC folder and a
+data file need none.
 """
 
 import hashlib
@@ -16,14 +17,17 @@ import torch
 
 from app.paths import reachable, reading, typed_path
 from app.photos import Photo, Truth
-from obcn.data import Annotations, read_photo
+from obcn.data import Annotations, load_data_config, read_photo, read_validation
 from obcn.data.coco import read_coco
+from obcn.data.sources import CocoData, VocData, YoloData
 from obcn.data.voc import read_voc_photos
+from obcn.data.yolo import find_labels
 from obcn.errors import UserError
 from obcn.records.files import read_records
 from obcn.records.schema import CORNERS, each
 
 RECORD_ENDING = ".parquet"
+DATA_ENDINGS = (".yaml", ".yml")
 
 
 def photo_from_source(data: str, photos: str, image: str) -> Photo:
@@ -37,6 +41,7 @@ def photo_from_source(data: str, photos: str, image: str) -> Photo:
     Raises:
         UserError: a file is missing or damaged, or the data set does not hold the photo.
     """
+    data, photos = _meant(data, photos)
     if not image:
         raise UserError("the link names no photo: it needs an image beside data and photos")
     path = reachable(photo_folder(data, photos) / image)
@@ -45,24 +50,31 @@ def photo_from_source(data: str, photos: str, image: str) -> Photo:
     root = voc_root(data)
     # In a VOC folder the photo's own file says all; reading the whole folder takes seconds.
     truth = typed_path(data) if root is None else root / "Annotations" / f"{path.stem}.xml"
-    return _photo(data, path, image, _stamp(path), _stamp(truth) if data else 0)
+    when = source_stamp(data) if is_data_file(data) else _stamp(truth) if data else 0
+    return _photo(data, path, image, _stamp(path), when)
 
 
 def read_source(data: str, photos: str) -> Annotations:
-    """All photos of a COCO file, VOC folder or VOC split with their boxes; photos may be missing on the disk.
+    """All photos of a data set with their boxes; those of a COCO file, VOC folder or split may be missing on the disk.
 
     Raises:
         UserError: missing, damaged, or not annotations.
     """
+    data, photos = _meant(data, photos)
+    if is_data_file(data):
+        return _yolo(typed_path(data), source_stamp(data))
     return _annotations(typed_path(data), photo_folder(data, photos), source_stamp(data))
 
 
 def source_stamp(data: str) -> int:
-    """Changes when the true boxes of a COCO file, VOC folder or VOC split do, in whichever of its files they stand.
+    """Changes when the true boxes of a data set do, in whichever of its files they stand.
 
     Raises:
         UserError: missing, or may not be read.
     """
+    data, _ = _meant(data, "")
+    if is_data_file(data):
+        return _yolo_stamp(typed_path(data))
     root = voc_root(data)
     stamps = [_stamp(typed_path(data))]
     annotations = reachable(root / "Annotations") if root else None
@@ -75,18 +87,21 @@ def source_stamp(data: str) -> int:
 
 
 def photo_folder(data: str, photos: str) -> Path:
-    """The folder of photos: ``photos``, or a VOC folder's own.
+    """The folder of photos: ``photos``, or the data set's own.
 
     Raises:
         UserError: nothing names one, or it is none.
     """
+    data, photos = _meant(data, photos)
+    if is_data_file(data):
+        return read_source(data, photos).folder
     voc = voc_root(data)
     if photos:
         folder = typed_path(photos)
     elif voc is not None:
         folder = reachable(voc / "JPEGImages")
     else:
-        raise UserError("say where the photos lie: only a VOC folder says so by itself")
+        raise UserError("say where the photos lie: only a VOC folder and a data file say so by themselves")
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of photos")
     return folder
@@ -102,6 +117,23 @@ def voc_root(data: str) -> Path | None:
     if data and path.is_dir():
         return path
     return path.parents[2] if path.suffix == ".txt" and len(path.parents) > 2 else None
+
+
+def is_data_file(data: str) -> bool:
+    """Whether ``data`` is a file as ``obcn train`` takes it, which says by itself where photos and boxes lie."""
+    return data.lower().endswith(DATA_ENDINGS)
+
+
+def _meant(data: str, photos: str) -> tuple[str, str]:
+    """The words for what a data file of COCO or VOC data leads to; YOLO data has no other name than its file."""
+    if not is_data_file(data):
+        return data, photos
+    match load_data_config(typed_path(data)):
+        case CocoData(val=split):
+            return str(split.annotations), photos or str(split.images)
+        case VocData(val=split):
+            return str(split.root / "ImageSets" / "Main" / f"{split.split}.txt"), photos
+    return data, ""
 
 
 # Readers hand out one object for one file, as app.photos does; a file that changes has another stamp.
@@ -146,6 +178,20 @@ def _annotations(data: Path, photos: Path, stamp: int) -> Annotations:
     if root is None:
         return read_coco(photos, data, complete=False)
     return read_voc_photos(root, _stems(data))
+
+
+@lru_cache(maxsize=4)
+def _yolo(data: Path, stamp: int) -> Annotations:
+    return read_validation(load_data_config(data))
+
+
+def _yolo_stamp(data: Path) -> int:
+    files = {data}
+    config = load_data_config(data)
+    for photo, label in find_labels(config.val).items() if isinstance(config, YoloData) else ():
+        # A folder's own stamp says that a file came or went.
+        files |= {label.parent, photo.parent, label}
+    return max(_stamp(file) for file in files if file.exists())
 
 
 def _stems(data: Path) -> list[str]:

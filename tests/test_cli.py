@@ -111,6 +111,63 @@ def test_eval_of_coco_and_voc_agree(small_coco: tuple[Path, Path], small_voc: Pa
     assert first["AP50"] > 0
 
 
+def test_eval_takes_a_data_file(small_coco: tuple[Path, Path], tmp_path: Path) -> None:
+    images, annotations = small_coco
+    truth = json.loads(annotations.read_text())
+    number = {category["id"]: k for k, category in enumerate(truth["categories"])}
+    (tmp_path / "yolo/labels/val").mkdir(parents=True)
+    (tmp_path / "yolo/images").mkdir()
+    shown = [image["file_name"] for image in truth["images"]]
+    (tmp_path / "yolo/images/val").mkdir()
+    for image in truth["images"]:
+        (tmp_path / "yolo/images/val" / image["file_name"]).symlink_to(images / image["file_name"])
+        lines = [
+            " ".join(
+                str(value)
+                for value in (
+                    number[box["category_id"]],
+                    (box["bbox"][0] + box["bbox"][2] / 2) / image["width"],
+                    (box["bbox"][1] + box["bbox"][3] / 2) / image["height"],
+                    box["bbox"][2] / image["width"],
+                    box["bbox"][3] / image["height"],
+                )
+            )
+            for box in truth["annotations"]
+            if box["image_id"] == image["id"]
+        ]
+        (tmp_path / "yolo/labels/val" / f"{Path(image['file_name']).stem}.txt").write_text("\n".join(lines))
+    names = ", ".join(category["name"] for category in truth["categories"])
+    yolo = tmp_path / "yolo/data.yaml"
+    yolo.write_text(f"train: images/val\nval: images/val\nnames: [{names}]\n")
+    split = f"{{images: {images}, annotations: {annotations}}}"
+    (tmp_path / "coco.yaml").write_text(f"format: coco\ntrain: {split}\nval: {split}\n")
+    figures = []
+    for data in (yolo, tmp_path / "coco.yaml"):
+        result = obcn("eval", "--model", "regression", "--data", data, "--json", data.with_suffix(".json"))
+        assert result.returncode == 0, result.stderr
+        figures.append(json.loads(data.with_suffix(".json").read_text()))
+    assert figures[0]["data"] == str(yolo)
+    assert figures[0]["images"] == len(shown) == 2
+    assert figures[0]["metrics"] == pytest.approx(figures[1]["metrics"])
+    assert figures[0]["metrics"]["AP50"] > 0
+
+
+def test_predict_takes_a_folder(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    (photos / "drawn").mkdir(parents=True)
+    (photos / "notes.txt").write_text("no photo")
+    for place in (photos / "b.JPG", photos / "a.jpg", photos / "drawn" / "c.jpg"):
+        place.write_bytes((SAMPLES / "kitten.jpg").read_bytes())
+    result = obcn("predict", photos, SAMPLES / "dog.jpg")
+    assert result.returncode == 0, result.stderr
+    told = [line for line in result.stdout.splitlines() if line.endswith("object(s)")]
+    assert [line.split(":")[0] for line in told] == [
+        str(place) for place in (photos / "a.jpg", photos / "b.JPG", SAMPLES / "dog.jpg")
+    ]
+    (tmp_path / "none").mkdir()
+    assert_one_line_error(obcn("predict", tmp_path / "none"), "holds no photo")
+
+
 def test_models_lists_what_ships() -> None:
     result = obcn("models")
     assert result.returncode == 0

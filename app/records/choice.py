@@ -15,7 +15,7 @@ import streamlit as st
 from analysis.matched import distinct_names
 from app.markup import plain
 from app.paths import existing, typed_path
-from app.sources import RECORD_ENDING, voc_root
+from app.sources import RECORD_ENDING, is_data_file, voc_root
 from obcn.errors import UserError
 from obcn.records.files import RecordInfo, read_info
 
@@ -87,8 +87,8 @@ def choose_records(keys: Mapping[str, str], others: Sequence[str] = ()) -> Choic
     state[_SHARED] = shared
     truth, folder = shared.get("truth", "").strip(), shared.get("folder", "").strip()
     if truth or folder:
-        # A VOC folder brings its own photos; any other truth is of the photos that the record file names.
-        photos = folder or ("" if voc_root(truth) else photos)
+        # A VOC folder and a data file bring their own photos; other truth is of those that the record file names.
+        photos = folder or ("" if voc_root(truth) or is_data_file(truth) else photos)
         data = truth or data
     link = {EXPLORE_KEYS[name]: value for name, value in shared.items() if value}
     return Choice(tuple(paths), tuple(distinct_names(paths, infos)), tuple(infos), data, photos, link)
@@ -117,7 +117,7 @@ def default_source() -> tuple[str, str]:
 
 def source_of(info: RecordInfo) -> tuple[str, str]:
     """``data`` and ``photos`` that a record file names, or its command, as far as they lie here."""
-    if existing(info.data) and voc_root(info.data):
+    if existing(info.data) and (voc_root(info.data) or is_data_file(info.data)):
         return info.data, ""
     try:
         options = dict(pairwise(shlex.split(info.command)))
@@ -203,9 +203,9 @@ def _name_photos(keys: Mapping[str, str], data: str, photos: str) -> None:
         "True boxes",
         key=keys["truth"],
         bind="query-params",
-        placeholder=data or "COCO file or VOC folder",
-        help="A COCO file, a VOC folder, or one split of it (…/ImageSets/Main/val.txt). Left empty, what the record "
-        "file names.",
+        placeholder=data or "COCO file, VOC folder or data.yaml",
+        help="A COCO file, a VOC folder, one split of it (…/ImageSets/Main/val.txt), or a data file as `obcn train` "
+        "takes it, YOLO's too. Left empty, what the record file names.",
     )
 
 

@@ -16,7 +16,7 @@ import streamlit as st
 
 from app.detectors import ModelFile, stamp
 from app.paths import typed_path
-from app.sources import photo_folder, read_source, source_stamp, voc_root
+from app.sources import is_data_file, photo_folder, read_source, source_stamp, voc_root
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, load_checkpoint
 from obcn.data import Annotations
 from obcn.errors import UserError
@@ -62,7 +62,9 @@ class Job:
     def command(self) -> str:
         """What writes the same file in a shell, as far as there is such a command."""
         root = voc_root(self.data)
-        if root is None:
+        if is_data_file(self.data):
+            where = ["--data", self.data]
+        elif root is None:
             where = ["--images", self.photos, "--annotations", self.data]
         else:
             where = ["--voc", str(root)]

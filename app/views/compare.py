@@ -194,7 +194,7 @@ def _explain_nothing(seen: Comparison) -> None:
 def _explain_training() -> None:
     st.info(
         "**There is no checkpoint yet.** The app shows those in `checkpoints/`. These commands make two from your own "
-        "COCO or VOC data:",
+        "COCO, VOC or YOLO data:",
         icon=":material/model_training:",
     )
     commands = [

@@ -11,14 +11,18 @@ from obcn.errors import UserError
 
 if TYPE_CHECKING:
     from obcn.data import Annotations
-    from obcn.models.detector import Detector
 
 
 def evaluate(
     model: ModelOption,
-    images: Annotated[Path | None, typer.Option(help="Folder of photos, with --annotations.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The data file that `obcn train` takes; its validation photos are measured.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of photos, with --annotations, instead of --data.")
+    ] = None,
     annotations: Annotated[Path | None, typer.Option(help="COCO instances file.")] = None,
-    voc: Annotated[Path | None, typer.Option(help="VOC folder, instead of --images and --annotations.")] = None,
+    voc: Annotated[Path | None, typer.Option(help="VOC folder, instead of --data.")] = None,
     split: Annotated[str, typer.Option(help="Split of the VOC folder.")] = "val",
     decode: DecodeOption = None,
     stages: StagesOption = None,
@@ -34,7 +38,7 @@ def evaluate(
 ) -> None:
     """Measure AP on annotated photos, by pycocotools.
 
-    Example: `obcn eval --model obcn --images photos --annotations instances_val.json --json obcn.json`
+    Example: `obcn eval --model obcn --data data.yaml --json obcn.json`
     """
     from obcn.checkpoints import find_checkpoint, load_checkpoint, typed_command, write_card_file
     from obcn.engine import report
@@ -43,9 +47,9 @@ def evaluate(
         raise UserError("a card says how its model is read by default: give --write-card without --decode and --stages")
     detector, card = load_checkpoint(model, chosen_device(device))
     decode_by(detector, decode, stages)
-    truth = _truth(detector, images, annotations, voc, split)
-    data = str(annotations or f"{voc} ({split})")
-    measured = report.measure(detector, card, truth, typed_command(), data, records)
+    truth = _truth(detector.classes, data, images, annotations, voc, split)
+    name = str(data or annotations or f"{voc} ({split})")
+    measured = report.measure(detector, card, truth, typed_command(), name, records)
     report.print_table({card.name: measured})
     if json_file is not None:
         write_text(json_file, measured.model_dump_json(indent=2))
@@ -54,13 +58,22 @@ def evaluate(
 
 
 def _truth(
-    detector: "Detector", images: Path | None, annotations: Path | None, voc: Path | None, split: str
+    classes: tuple[str, ...],
+    data: Path | None,
+    images: Path | None,
+    annotations: Path | None,
+    voc: Path | None,
+    split: str,
 ) -> "Annotations":
+    from obcn.data import load_data_config, read_validation
     from obcn.data.coco import read_coco
     from obcn.data.voc import read_voc
 
-    if voc is not None and images is None and annotations is None:
-        return read_voc(voc, split, detector.classes)
-    if voc is None and images is not None and annotations is not None:
-        return read_coco(images, annotations)
-    raise UserError("give either --images and --annotations, or --voc")
+    match data, images, annotations, voc:
+        case Path(), None, None, None:
+            return read_validation(load_data_config(data), classes)
+        case None, Path(), Path(), None:
+            return read_coco(images, annotations)
+        case None, None, None, Path():
+            return read_voc(voc, split, classes)
+    raise UserError("give --data, or --images and --annotations, or --voc")

@@ -12,7 +12,7 @@ from obcn.errors import UserError
 
 
 def predict(
-    photos: Annotated[list[Path], typer.Argument(help="Photos.", metavar="IMAGE...")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of them.", metavar="PHOTO...")],
     model: ModelOption = "obcn",
     score: Annotated[float, typer.Option(min=0, max=1, help="Leave out detections below this.")] = 0.5,
     decode: DecodeOption = None,
@@ -23,7 +23,7 @@ def predict(
 ) -> None:
     """Detect objects in photos.
 
-    Example: `obcn predict dog.jpg horse.png --save drawn --json found.json`
+    Example: `obcn predict dog.jpg photos --save drawn --json found.json`
     """
     import json
 
@@ -32,6 +32,7 @@ def predict(
     from obcn.drawing import draw_detections
     from obcn.explain import detection_rows, score_photo, select
 
+    photos = [photo for path in photos for photo in _photos(path)]
     detector, _ = load_checkpoint(model, chosen_device(device))
     decode_by(detector, decode, stages)
     # A box is voted on by all that the detector scores, however few of them are shown.
@@ -56,6 +57,18 @@ def predict(
             draw_detections(photo, found).save(_drawn(save, path))
     if json_file is not None:
         write_text(json_file, json.dumps(rows, indent=1))
+
+
+def _photos(path: Path) -> list[Path]:
+    """A photo itself, or those of a folder; what lies deeper may be drawn by this command."""
+    from obcn.data.images import PHOTO_ENDINGS, is_photo
+
+    if not path.is_dir():
+        return [path]
+    photos = sorted(file for file in path.iterdir() if is_photo(file))
+    if not photos:
+        raise UserError(f"{path} holds no photo ({', '.join(PHOTO_ENDINGS)})")
+    return photos
 
 
 def _drawn(folder: Path, photo: Path) -> Path:

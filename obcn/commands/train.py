@@ -11,7 +11,12 @@ from obcn.commands.options import DeviceOption, chosen_device
 def train(
     config: Annotated[str, typer.Argument(help="A shipped config's name (see `obcn models`) or a YAML file.")],
     data: Annotated[Path, typer.Option(help="YAML that says where the training and validation data lie.")],
-    output: Annotated[Path, typer.Option(help="Folder for checkpoints, curves and the state to resume from.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for checkpoints, curves and the state to resume from; by default runs/ and the config's name."
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the config's.")] = None,
     device: DeviceOption = None,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
@@ -26,15 +31,17 @@ def train(
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between validations.")] = 1,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between the states that --resume starts from.")] = 200,
 ) -> None:
-    """Train a detector on COCO or VOC data.
+    """Train a detector on COCO, VOC or YOLO data.
 
-    Example: `obcn train compact_obcn --data data.yaml --output runs/obcn`
+    Example: `obcn train compact_obcn --data data.yaml`
 
     The data file, for COCO (for VOC, `format: voc` and `{root, split}` in place of `{images, annotations}`):
 
         format: coco
         train: {images: photos, annotations: train.json}
         val: {images: photos, annotations: val.json}
+
+    A data.yaml of YOLO's tools (`path`, `train`, `val`, `names`) is taken as it is.
     """
     from obcn.config import load_config
     from obcn.data import load_data_config, read_annotations
@@ -42,7 +49,7 @@ def train(
     from obcn.engine.train import train as run
 
     options = TrainingOptions(
-        output=output,
+        output=output or Path("runs", Path(config).stem),
         data_name=data.stem,
         epochs=epochs,
         device=chosen_device(device),

@@ -1,9 +1,9 @@
-"""Photos and boxes: COCO JSON and VOC folders, read into one annotation table."""
+"""Photos and boxes: COCO JSON, VOC folders and YOLO labels, read into one annotation table."""
 
 from obcn.data.annotations import Annotations
 from obcn.data.dataset import TrainingSet, batches_of_epoch, collate
 from obcn.data.images import read_photo
-from obcn.data.sources import DataConfig, load_data_config, read_annotations
+from obcn.data.sources import DataConfig, load_data_config, read_annotations, read_validation
 
 __all__ = [
     "Annotations",
@@ -14,4 +14,5 @@ __all__ = [
     "load_data_config",
     "read_annotations",
     "read_photo",
+    "read_validation",
 ]

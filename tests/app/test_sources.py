@@ -48,6 +48,18 @@ def voc(tmp_path: Path) -> str:
     return str(root)
 
 
+@pytest.fixture
+def yolo(tmp_path: Path) -> str:
+    root = tmp_path / "yolo"
+    for folder in ("images/val", "labels/val"):
+        (root / folder).mkdir(parents=True)
+    for name in ("one", "two"):
+        Image.new("RGB", (200, 150)).save(root / "images/val" / f"{name}.jpg")
+    (root / "labels/val/one.txt").write_text("0 0.125 0.26666667 0.15 0.26666667\n")
+    (root / "data.yaml").write_text("train: images/val\nval: images/val\nnames: [dog]\n")
+    return str(root / "data.yaml")
+
+
 def test_a_coco_photo_brings_the_boxes_that_count(coco) -> None:
     photo = photo_from_source(*coco, "a.jpg")
     assert photo.truth.names == ("dog",)
@@ -80,6 +92,41 @@ def test_a_voc_photo_brings_its_boxes_also_by_way_of_a_split(voc, split) -> None
     photo = photo_from_source(voc + split, "", "one.jpg")
     assert photo.truth.names == ("dog",)
     assert photo.truth.boxes.tolist() == [BOX]
+
+
+def test_a_yolo_photo_brings_its_boxes(yolo) -> None:
+    photo = photo_from_source(yolo, "", "one.jpg")
+    assert photo.truth.names == ("dog",)
+    assert photo.truth.boxes.tolist() == [pytest.approx(BOX, abs=1e-4)]
+    assert photo_from_source(yolo, "elsewhere", "two.jpg").truth.names == (), "the data file knows its photos"
+    assert [image["file_name"] for image in read_source(yolo, "").images] == ["one.jpg", "two.jpg"]
+
+
+def test_changed_yolo_labels_are_read_anew(yolo) -> None:
+    before = photo_from_source(yolo, "", "one.jpg")
+    label = Path(yolo).parent / "labels/val/one.txt"
+    later = source_stamp(yolo) + 10**9
+    label.write_text("0 0.5 0.5 0.1 0.1\n0 0.2 0.2 0.1 0.1\n")
+    os.utime(label, ns=(later, later))
+    assert source_stamp(yolo) == later
+    assert len(before.truth.names) == 1
+    assert len(photo_from_source(yolo, "", "one.jpg").truth.names) == 2
+    label.unlink()
+    os.utime(label.parent, ns=(later + 10**9,) * 2)
+    assert source_stamp(yolo) == later + 10**9
+
+
+def test_a_data_file_of_coco_or_voc_means_its_validation_photos(tmp_path, coco, voc) -> None:
+    data = tmp_path / "coco.yaml"
+    split = "{images: photos, annotations: val.json}"
+    data.write_text(f"format: coco\ntrain: {split}\nval: {split}\n")
+    assert photo_from_source(str(data), "", "a.jpg").truth.names == ("dog",)
+    assert read_source(str(data), "") is read_source(*coco)
+    assert source_stamp(str(data)) == source_stamp(coco[0])
+    data = tmp_path / "voc.yaml"
+    data.write_text("format: voc\ntrain: {root: voc, split: val}\nval: {root: voc, split: val}\n")
+    assert [image["file_name"] for image in read_source(str(data), "").images] == ["two.jpg"]
+    assert photo_from_source(str(data), "", "one.jpg").truth.names == ("dog",)
 
 
 def test_a_split_lists_its_photos_and_the_folder_all(voc) -> None:

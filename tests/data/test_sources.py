@@ -78,11 +78,11 @@ def test_missing_key_is_named(tmp_path):
     assert "voc.val.split: Field required" in refusal(tmp_path, VOC.replace(", split: val", ""))
 
 
-def test_wrong_format(tmp_path):
-    message = refusal(tmp_path, COCO.replace("format: coco", "format: yolo"))
-    assert "'yolo'" in message
-    assert "'coco'" in message
-    assert "'voc'" in message
+@pytest.mark.parametrize("text", ["format: tfrecord", "train: images\nval: images", "[1, 2]", "format: [coco]"])
+def test_a_file_of_no_known_kind_learns_what_each_needs(tmp_path, text):
+    message = refusal(tmp_path, text)
+    for words in ("format: coco; train and val, each with images and annotations", "root and split", "train, val and"):
+        assert words in message
 
 
 def test_keys_of_the_other_format(tmp_path):
