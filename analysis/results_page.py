@@ -32,6 +32,7 @@ ORDER = (
     "figure5",
     "cascade",
     "residuals",
+    "second_look",
     "later_heads",
     "gain_weights",
     "gain_separate",

@@ -6,8 +6,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from obcn.config import BoxHeadConfig
-from obcn.models.box_head import BoxHead
+from analysis.frozen.stages import StudyOffsets
+from obcn.config import BinOffsets, BoxHeadConfig
+from obcn.models.box_head import BoxHead, LaterLook
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.detector import Detector, build_roi_heads
 from obcn.models.roi_heads import OffsetRoIHeads
@@ -20,16 +21,28 @@ class HeadSettings(BoxHeadConfig):
 
     With ``separate`` branches the box loss cannot disturb the class scores, however loud it is. ``box_gradient`` is the
     share g of the box loss's gradient that a joint head's shared layers get; the offset layer learns at full rate
-    whatever g is. A head with it also records what class and box loss ask of the shared layers.
+    whatever g is. A head with it also records what class and box loss ask of the shared layers. ``later_stages`` of
+    bins are one more linear layer on the first stage's (``shared``), or have hidden layers of their ``own`` on the same
+    pooled features.
     """
 
+    offsets: StudyOffsets = Field(discriminator="codec")  # type: ignore[assignment]
     branches: Literal["joint", "separate"] = Field("joint")
     box_gradient: float | None = Field(None, ge=0)
+    later_stages: Literal["shared", "own"] = Field("shared")
 
     @model_validator(mode="after")
     def _only_what_is_shared_has_a_gate(self) -> "HeadSettings":
         if self.box_gradient is not None and (self.branches == "separate" or len(self.foreground_iou) > 1):
             raise ValueError("box_gradient is for joint branches of a single head")
+        return self
+
+    @model_validator(mode="after")
+    def _own_layers_are_of_later_bins(self) -> "HeadSettings":
+        bins = isinstance(self.offsets, BinOffsets) and self.offsets.num_stages > 1
+        plain = self.branches == "joint" and self.box_gradient is None and len(self.foreground_iou) == 1
+        if self.later_stages == "own" and not (bins and self.offsets.stage_features == "shared" and plain):
+            raise ValueError("later_stages: own is for two or more stages of bins, not repooled, in a plain joint head")
         return self
 
 
@@ -43,6 +56,19 @@ class SeparateBranches(nn.Module):
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`BoxHead.forward`."""
         return self.classes(pooled)[0], self.boxes(pooled)[1]
+
+
+class OwnLaterStages(nn.Module):
+    """A box head that writes the first stage, beside layers on the same pooled features that write the others."""
+
+    def __init__(self, first: BoxHead, later: LaterLook) -> None:
+        super().__init__()
+        self.first, self.later = first, later
+
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`BoxHead.forward`; bins of several stages stand one after the other."""
+        scores, outputs = self.first(pooled)
+        return scores, torch.cat((outputs, self.later(pooled)[:, None]), dim=-1)
 
 
 class GatedBranch(nn.Module):
@@ -71,10 +97,10 @@ def build_head(settings: HeadSettings, detector: Detector, seed: int) -> Head:
     Hidden layers and class scores start alike for every codec of one seed.
     """
 
-    def draw(which: int) -> Head:
+    def draw(which: int, drawn: HeadSettings = settings) -> Head:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(2 * seed + which)
-            return build_roi_heads(settings, detector.backbone, len(detector.classes))
+            return build_roi_heads(drawn, detector.backbone, len(detector.classes))
 
     head = draw(0)
     if settings.branches == "separate":
@@ -83,6 +109,16 @@ def build_head(settings: HeadSettings, detector: Detector, seed: int) -> Head:
     if settings.box_gradient is not None:
         assert isinstance(head, OffsetRoIHeads), "the settings have refused a cascade"
         head.box_head = GatedBranch(head.box_head, settings.box_gradient)
+    if settings.later_stages == "own":
+        assert isinstance(settings.offsets, BinOffsets), "the settings have refused others"
+        one = settings.offsets.model_copy(update={"num_stages": 1, "ranges": None})
+        first = draw(0, settings.model_copy(update={"offsets": one})).box_head
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(2 * seed + 1)
+            later = LaterLook(
+                detector.backbone.out_channels, settings.hidden, head.codec.num_outputs - first.num_outputs
+            )
+        head.box_head = OwnLaterStages(first, later)
     return head
 
 
@@ -91,5 +127,5 @@ def branches_of(head: Head) -> list[nn.Module]:
     if isinstance(head, CascadeRoIHeads):
         return [head]
     first = head.box_head
-    branches = [first.classes, first.boxes] if isinstance(first, SeparateBranches) else [first]
-    return [*branches, *head.later_looks]
+    parts = isinstance(first, SeparateBranches | OwnLaterStages)
+    return [*(first.children() if parts else [first]), *head.later_looks]

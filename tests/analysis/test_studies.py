@@ -2,9 +2,11 @@
 
 import pandas as pd
 import pytest
+import torch
 from pydantic import ValidationError
 
 from analysis.ablation import app
+from analysis.frozen.heads import build_head
 from analysis.frozen.study import (
     Protocol,
     Row,
@@ -20,6 +22,8 @@ from analysis.study_figures import study_figure
 from analysis.study_results import StudyResults, compare, read_results, write_results
 from analysis.study_tables import FIGURES, study_table
 from obcn.errors import UserError
+from obcn.models.box_head import POOL_SIZE
+from obcn.models.roi_heads import OffsetRoIHeads
 
 HEAD = {"offsets": {"codec": "bins"}}
 PAPER = {"base": dict.fromkeys(FIGURES, 40.0), "own": dict.fromkeys(FIGURES, 42.5)}
@@ -150,11 +154,20 @@ def test_a_study_that_contradicts_itself_is_refused(rows, baseline, axis) -> Non
 
 
 @pytest.mark.parametrize("name", study_names())
-def test_a_shipped_study_names_heads_that_can_be_built_and_rows_that_the_paper_has(name) -> None:
+def test_a_shipped_study_names_heads_that_can_be_built_and_rows_that_the_paper_has(name, detector) -> None:
+    """Mutant: a head whose layers are not as wide as what its reading takes."""
     study, paper = load_study(name), load_paper()
-    for row in study.rows:
-        codec = reading_codec(row, head_settings(row, load_protocol()))
-        assert codec.num_outputs >= 4
+    heads = [head_settings(row, load_protocol(study)) for row in study.rows]
+    for row, settings in zip(study.rows, heads, strict=True):
+        head = build_head(settings.model_copy(update={"hidden": 4}), detector, seed=0)
+        outputs = torch.zeros(2, head.codec.num_outputs)
+        offsets = reading_codec(row, settings).decode(outputs)
+        assert offsets.shape == (2, 4)
+        if isinstance(head, OffsetRoIHeads):
+            pooled = torch.zeros(2, detector.backbone.out_channels, POOL_SIZE, POOL_SIZE)
+            written = [head.box_head(pooled)[1].flatten(1)] + [look(pooled) for look in head.later_looks]
+            groups = 1 if settings.offsets.class_agnostic else len(detector.classes)
+            assert sum(part.shape[1] for part in written) == groups * outputs.shape[1]
         assert row.paper is None or row.paper in paper.rows
     assert len(load_protocol().seeds) >= 3
 
