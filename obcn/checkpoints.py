@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -19,6 +20,7 @@ from torch import Tensor
 from obcn.config import DetectorConfig
 from obcn.errors import UserError
 from obcn.models.detector import Detector, build_detector
+from obcn.models.folding import fold_batch_norms
 
 SHIPPED_CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
@@ -100,6 +102,17 @@ def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, C
     except (RuntimeError, UserError) as error:
         raise UserError(f"{path} does not fit the model that {card_path(path).name} describes") from error
     return detector.to(device).eval(), card
+
+
+def load_for_inference(name_or_path: str, device: str = "cpu") -> tuple[Detector, Card]:
+    """As :func:`load_checkpoint`, with BatchNorm folded into the trunk's convolutions: faster, but not to be trained.
+
+    Boxes and scores differ from the unfolded detector's by rounding only.
+    """
+    detector, card = load_checkpoint(name_or_path, device)
+    # Large enough that no level of the pyramid is empty; folding looks at what follows what, not at the values.
+    fold_batch_norms(detector.backbone.backbone, torch.zeros(1, 3, 64, 64, device=device))
+    return detector, card
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

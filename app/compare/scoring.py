@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.detectors import FIRST_MODELS, ModelFile, available_models, devices, stamp
 from app.photos import Photo
-from obcn.checkpoints import load_checkpoint
+from obcn.checkpoints import load_for_inference
 from obcn.errors import UserError
 from obcn.explain import ScoredPhoto, score_photo
 from obcn.models.detector import Detector
@@ -58,7 +58,7 @@ def _detector(model: ModelFile, device: str) -> Detector:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _load(path: str, device: str, weights_stamp: int) -> Detector:
-    detector, _ = load_checkpoint(path, device)
+    detector, _ = load_for_inference(path, device)
     return detector
 
 

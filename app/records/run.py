@@ -17,7 +17,7 @@ import streamlit as st
 from app.detectors import ModelFile, stamp
 from app.paths import typed_path
 from app.sources import is_data_file, photo_folder, read_source, source_stamp, voc_root
-from obcn.checkpoints import SHIPPED_CHECKPOINTS, load_checkpoint
+from obcn.checkpoints import SHIPPED_CHECKPOINTS, load_for_inference
 from obcn.data import Annotations
 from obcn.errors import UserError
 from obcn.records.files import join_records
@@ -106,7 +106,7 @@ def write(job: Job, device: str = "cpu", on_photos: Callable[[int], None] = lamb
     """
     if job.path.is_file():
         return
-    detector, card = load_checkpoint(str(job.model.path), device)
+    detector, card = load_for_inference(str(job.model.path), device)
     annotations, _ = photos_to_run(job.data, job.photos)
     annotations = of_classes(annotations, detector.classes)
     parts = []

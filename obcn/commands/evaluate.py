@@ -40,12 +40,12 @@ def evaluate(
 
     Example: `obcn eval --model obcn --data data.yaml --json obcn.json`
     """
-    from obcn.checkpoints import find_checkpoint, load_checkpoint, typed_command, write_card_file
+    from obcn.checkpoints import find_checkpoint, load_for_inference, typed_command, write_card_file
     from obcn.engine import report
 
     if write_card and (decode is not None or stages is not None):
         raise UserError("a card says how its model is read by default: give --write-card without --decode and --stages")
-    detector, card = load_checkpoint(model, chosen_device(device))
+    detector, card = load_for_inference(model, chosen_device(device))
     decode_by(detector, decode, stages)
     truth = _truth(detector.classes, data, images, annotations, voc, split)
     name = str(data or annotations or f"{voc} ({split})")

@@ -27,13 +27,13 @@ def predict(
     """
     import json
 
-    from obcn.checkpoints import load_checkpoint
+    from obcn.checkpoints import load_for_inference
     from obcn.data import read_photo
     from obcn.drawing import draw_detections
     from obcn.explain import detection_rows, score_photo, select
 
     photos = [photo for path in photos for photo in _photos(path)]
-    detector, _ = load_checkpoint(model, chosen_device(device))
+    detector, _ = load_for_inference(model, chosen_device(device))
     decode_by(detector, decode, stages)
     # A box is voted on by all that the detector scores, however few of them are shown.
     detector.thresholds = replace(detector.thresholds, score=min(score, detector.thresholds.score))
