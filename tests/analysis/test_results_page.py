@@ -1,7 +1,10 @@
 """The page of results: figures filled into findings, verdicts in words, and the committed page against its files."""
 
+import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.frozen.study import load_study
@@ -32,20 +35,21 @@ def test_a_finding_about_nothing_is_an_error(quoted) -> None:
     ("gain", "deviation", "paper_gain", "said"),
     [
         # Of three seeds, Student's t: 4.30 * 0.3 / sqrt(3) = 0.74.
-        (2.4, 0.3, 2.5, "so do we, as large: +2.4 ± 0.3 (95% interval +1.7 to +3.1)."),
-        (1.0, 0.3, 2.5, "so do we, a smaller one: +1.0 ± 0.3"),
-        (3.5, 0.3, 2.5, "so do we, a larger one: +3.5 ± 0.3"),
-        (0.4, 0.1, 2.5, "so do we, but hardly: +0.4 ± 0.1"),
-        (0.7, 0.3, 2.5, "**we do not see it**: +0.7 ± 0.3"),
+        (2.4, 0.3, 2.5, "reproduced: +2.4 ± 0.3 (95% interval +1.7 to +3.1)."),
+        (1.0, 0.3, 2.5, "**not reproduced** at that size, ours is smaller: +1.0 ± 0.3"),
+        (3.5, 0.3, 2.5, "**not reproduced** at that size, ours is larger: +3.5 ± 0.3"),
+        (0.4, 0.1, 2.5, "**not reproduced**, less than a quarter of it: +0.4 ± 0.1"),
+        (0.7, 0.3, 2.5, "**not reproduced**: +0.7 ± 0.3"),
+        (0.5, 0.1, 0.55, "reproduced: +0.5 ± 0.1"),
         (0.7, 0.9, 2.5, "3 seeds cannot tell: +0.7 ± 0.9"),
-        (-1.0, 0.3, 2.5, "**we do not see it**, we see the opposite: \N{MINUS SIGN}1.0 ± 0.3"),
-        (-0.5, 0.1, -0.7, "so do we, as large: \N{MINUS SIGN}0.5 ± 0.1"),
+        (-1.0, 0.3, 2.5, "**not reproduced**, we see the opposite: \N{MINUS SIGN}1.0 ± 0.3"),
+        (-0.5, 0.1, -0.7, "reproduced: \N{MINUS SIGN}0.5 ± 0.1"),
     ],
 )
 def test_what_the_paper_saw_and_we_do_or_do_not(gain, deviation, paper_gain, said) -> None:
     sentence = verdict("bins", gain, deviation, 3, paper_gain)
     assert said in sentence
-    assert ("loses 0.7" if paper_gain < 0 else "gains 2.5") in sentence
+    assert f"{'loses' if paper_gain < 0 else 'gains'} {abs(paper_gain):.1f}" in sentence
 
 
 def test_the_committed_page_is_what_the_committed_files_give(monkeypatch) -> None:
@@ -76,12 +80,11 @@ README_QUOTES = {
         "not in AP ([[cascade, bins K = 1 minus cascade, regression | AP]]",
     ),
     "gain_weights": (
-        "costs as much ([[bins, K = 1, weight 2 minus bins, K = 1, weight 1 | AP]])",
         "bins keep [[bins, K = 1, weight 1 minus Smooth L1, weight 0.5 | AP]] over Smooth L1",
         "[[bins, K = 1, weight 1 minus GIoU, weight 5 | AP]] over GIoU",
     ),
     "gain_branches": (
-        "bins gain [[bins, K = 1, shared minus Smooth L1, shared | AP]] there",
+        "bins gain [[bins, K = 1, shared minus Smooth L1, shared | AP]] there,",
         "[[bins, K = 1, of its own minus Smooth L1, of its own | AP]] in a box branch",
         "AP90 is ([[bins, K = 1, of its own minus Smooth L1, of its own | AP90]])",
         "Smooth L1 wins [[Smooth L1, of its own minus Smooth L1, shared | AP]]",
@@ -99,3 +102,39 @@ def test_the_readme_quotes_the_committed_studies(name) -> None:
     found = read_results(COMMITTED / f"{name}.json")
     for quote in README_QUOTES[name]:
         assert fill_in(quote, found) in readme
+
+
+# What the README calls clear, and what it calls not clear: whether the 95% interval over seeds leaves out zero.
+README_CLEAR = [
+    ("cascade", "cascade, bins K = 1 minus cascade, regression", "AP90", True),
+    ("cascade", "cascade, bins K = 1 minus cascade, regression", "AP", False),
+    ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP", False),
+    ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP90", True),
+    ("later_heads", "distribution focal loss minus bins, K = 1", "AP90", True),
+    ("later_heads", "distribution focal loss minus bins, K = 1", "AP", False),
+]
+
+
+@pytest.mark.parametrize(("name", "rows", "figure", "clear"), README_CLEAR)
+def test_what_the_readme_calls_clear_is_clear(name, rows, figure, clear) -> None:
+    outcomes = read_results(COMMITTED / f"{name}.json").outcomes
+    own, other = rows.split(" minus ")
+    gains = [outcomes[own][seed][figure] - outcomes[other][seed][figure] for seed in outcomes[own]]
+    # Student's t of two and of seven degrees of freedom.
+    quantile = {3: 4.303, 8: 2.365}[len(gains)]
+    half = quantile * np.std(gains, ddof=1) / len(gains) ** 0.5
+    assert (abs(np.mean(gains)) > half) == clear
+
+
+def test_the_readme_says_of_the_shipped_pair_what_its_files_say() -> None:
+    """AP gain with its interval from ``ap_summary.csv``, the others from the two evaluations."""
+    folder = ROOT / "results" / "voc2012-animals-val"
+    last = pd.read_csv(folder / "ap_summary.csv").iloc[-1]
+    own, base = (json.loads((folder / f"{name}.json").read_text())["metrics"] for name in ("obcn", "regression"))
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"{last.difference:.1f} points of AP over Smooth L1" in readme
+    assert f"({last.difference_low:.1f} to {last.difference_high:.1f} in 95% of data sets" in readme
+    assert own["AP"] - base["AP"] == pytest.approx(last.difference, abs=0.05), "of the same evaluations"
+    gains = {figure: own[figure] - base[figure] for figure in ("AP80", "AP90", "AP50")}
+    for figure, gain in gains.items():
+        assert f"{figure} {gain:+.1f}" in readme
