@@ -1,5 +1,6 @@
 """Paths that visitors type, that links carry, and that record files name: anything may stand there."""
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,20 +12,23 @@ def typed_path(word: str) -> Path:
     """The path that a word means, ``~`` expanded; whether anything lies there can be asked of it.
 
     Raises:
-        UserError: an unknown user's home, a name that no file can have, or a place that may not be looked at.
+        UserError: an unknown user's home, a name that no file can have, a place that may not be looked at, or what is
+            neither a file nor a folder.
     """
     with reading(word):
         return reachable(Path(word).expanduser())
 
 
 def reachable(path: Path) -> Path:
-    """The same path, which need not exist, once it is sure that the system lets one ask for it.
+    """The same path, which need not exist, once it is sure that the system lets one ask for it, and that it has an end.
 
     Raises:
         UserError: as :func:`typed_path`.
     """
     with reading(path), suppress(FileNotFoundError, NotADirectoryError):
-        path.stat()
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise UserError(f"{path} is a device, a pipe or a socket; name a file or a folder")
     return path
 
 

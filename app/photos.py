@@ -13,7 +13,7 @@ from obcn.data import read_photo
 from obcn.data.coco import read_coco
 
 SAMPLES = Path(__file__).parent / "samples"
-UPLOAD_TYPES = ("jpg", "jpeg", "png", "webp", "bmp")
+UPLOAD_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Words that are no paths, which visitors type and links carry."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,10 @@ def test_what_is_not_there_is_a_path_all_the_same(monkeypatch, tmp_path) -> None
     assert existing("~/nowhere") is None
     assert existing("") is None
     assert existing("~") == tmp_path
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_what_has_no_end_is_refused(tmp_path, name) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="is a device, a pipe or a socket; name a file"):
+        typed_path(str(tmp_path / name))

@@ -1,13 +1,17 @@
 """Photos of every kind come out upright and in RGB, or as one clear line."""
 
 import io
+import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from obcn.data.images import read_photo
+from obcn.data import images
+from obcn.data.images import photo_size, read_photo
 from obcn.errors import UserError
 
 WIDTH, HEIGHT = 48, 32
@@ -156,3 +160,65 @@ def test_no_damage_escapes_as_another_exception(tmp_path):
             except UserError:
                 outcomes.add("refused")
     assert outcomes == {"RGB", "refused"}
+
+
+@pytest.mark.parametrize("ending", ["jpg", "eps", "png"])
+def test_postscript_is_not_read_whatever_it_is_called(tmp_path, ending):
+    """Pillow would hand it to Ghostscript, which runs it."""
+    path = tmp_path / f"photo.{ending}"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n{} loop\n%%EOF\n")
+    with pytest.raises(UserError, match="is not an image that can be read; give a JPEG"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PCX"])
+def test_only_the_listed_formats_are_read(tmp_path, kind):
+    path = tmp_path / "photo.png"
+    Image.fromarray(quadrants()).save(path, kind)
+    with pytest.raises(UserError, match="is not an image that can be read"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(7_746, 7_746), (13_300, 13_300), (60_000_001, 1)])
+def test_too_many_pixels_are_refused_by_the_header_alone(tmp_path, width, height):
+    path = tmp_path / "huge.png"
+    # No pixel follows: whoever decoded would find the file cut short.
+    path.write_bytes(png_header(width, height))
+    with pytest.raises(
+        UserError, match=rf"huge\.png is too large: {width:,} x {height:,} are .* million pixels; reduce"
+    ):
+        read_photo(path)
+    with pytest.raises(UserError, match="too large"):
+        photo_size(path)
+
+
+def test_the_most_pixels_are_let_in(tmp_path):
+    path = tmp_path / "large.png"
+    path.write_bytes(png_header(10_000, 6_000))
+    assert photo_size(path) == (10_000, 6_000)
+
+
+def test_large_photos_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    held = []
+    monkeypatch.setattr(images, "_LARGE", WIDTH * HEIGHT - 1)
+    monkeypatch.setattr(images, "_as_rgb", lambda photo: held.append(images._decoding_large.locked()) or photo)
+    read_photo(saved(Image.fromarray(quadrants()), tmp_path, "png"))
+    monkeypatch.setattr(images, "_LARGE", WIDTH * HEIGHT)
+    read_photo(saved(Image.fromarray(quadrants()), tmp_path, "png"))
+    assert held == [True, False]
+    assert not images._decoding_large.locked()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(UserError, match=r"pipe\.jpg is a device, a pipe or a socket"):
+        read_photo(tmp_path / "pipe.jpg")
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A grey PNG whose pixels are missing."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = [header, b"IDAT"]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
+    )
