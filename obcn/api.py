@@ -1,0 +1,195 @@
+"""Three lines in a notebook: open a detector, show it photos, look at what it found and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args, overload
+
+import numpy as np
+from PIL import Image
+
+from obcn.checkpoints import Card, load_checkpoint
+from obcn.data.images import read_photo
+from obcn.errors import UserError
+from obcn.explain import PhotoDetections, score_photo, select
+from obcn.models.detector import Detector
+from obcn.offsets.distribution import DecodeRule
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+Photo = str | Path | Image.Image | np.ndarray
+
+
+@dataclass(frozen=True)
+class PhotoDetector:
+    """A trained detector, ready for photos; :func:`obcn.load` gives one.
+
+    Attributes:
+        network: the network itself, in evaluation mode.
+        card: its card: classes, config, how it was trained and what was measured.
+
+    Examples:
+        >>> import obcn
+        >>> detector = obcn.load("obcn")
+        >>> detector.classes
+        ('person', 'cat', 'cow', 'dog', 'horse', 'sheep')
+        >>> dog, kitten = detector.predict(["dog.jpg", "kitten.jpg"])
+        >>> dog.names[0], kitten.names[0]
+        ('dog', 'cat')
+    """
+
+    network: Detector
+    card: Card
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of what it can find."""
+        return self.network.classes
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # text is a sequence of texts too
+        self, photos: Photo, score: float = ..., decode: DecodeRule | None = ...
+    ) -> Found: ...
+
+    @overload
+    def predict(self, photos: Sequence[Photo], score: float = ..., decode: DecodeRule | None = ...) -> list[Found]: ...
+
+    def predict(
+        self, photos: Photo | Sequence[Photo], score: float = 0.5, decode: DecodeRule | None = None
+    ) -> Found | list[Found]:
+        """What is on one photo, or on each of several.
+
+        Args:
+            photos: a path, a PIL image, or an (H, W, 3) uint8 array in RGB; or a list of these, which gives a list.
+                Files are turned as their EXIF says; images and arrays are taken as they lie.
+            score: detections below it are left out.
+            decode: how a distribution becomes an offset, ``"expectation"`` or ``"argmax"``; by default as trained.
+
+        Raises:
+            UserError: a photo cannot be read or is none of these, or there is no such way to decode.
+
+        Examples:
+            >>> import numpy as np, obcn
+            >>> from PIL import Image
+            >>> array = np.asarray(Image.open("dog.jpg").convert("RGB"))
+            >>> obcn.load("obcn").predict(array, score=0.3).names[0]
+            'dog'
+        """
+        if isinstance(photos, str | Path | Image.Image | np.ndarray):
+            return self._found(photos, score, decode)
+        return [self._found(photo, score, decode) for photo in photos]
+
+    def _found(self, source: Photo, score: float, decode: DecodeRule | None) -> Found:
+        photo = _as_image(source)
+        if decode not in (None, *get_args(DecodeRule)):
+            raise UserError(f"decode is {decode!r}; give one of {', '.join(get_args(DecodeRule))}")
+        found = select(score_photo(self.network, photo), self.network.codec.decoding(decode), self.network.thresholds)
+        return Found(photo, self.card.name, self.classes, found.above(score))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one detector found on one photo, best first.
+
+    Attributes:
+        photo: the photo, upright, in RGB.
+        model: the detector's name.
+        classes: all that the detector can find.
+        detections: all that stands behind the boxes, as tensors.
+
+    Examples:
+        >>> import obcn
+        >>> found = obcn.load("obcn").predict("dog.jpg")
+        >>> found
+        <1 object found by ...: dog ...>
+        >>> found.boxes.shape, found.scores.shape, found.names
+        ((1, 4), (1,), ('dog',))
+    """
+
+    photo: Image.Image
+    model: str
+    classes: tuple[str, ...]
+    detections: PhotoDetections
+
+    def __len__(self) -> int:
+        return len(self.detections)
+
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{name} {score:.2f}" for name, score in zip(self.names, self.scores, strict=True))
+        count = f"{len(self)} object{'' if len(self) == 1 else 's'}"
+        return f"<{count} found by {self.model}{': ' if listed else ''}{listed}>"
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(D, 4) float32 corners (x1, y1, x2, y2) in pixels of the photo, clipped to it."""
+        return self.detections.boxes.numpy()
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(D,) float32 scores in [0, 1], falling."""
+        return self.detections.scores.numpy()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """D class names."""
+        return self.detections.names
+
+    def drawn(self) -> Image.Image:
+        """A copy of the photo with boxes, names and scores."""
+        from obcn.drawing import draw_detections
+
+        return draw_detections(self.photo, self.detections)
+
+    def to_supervision(self) -> sv.Detections:
+        """The same as ``supervision.Detections``: class ids from 0 in the order of the detector's classes.
+
+        Its ``data`` has ``class_name``, and for each stage K of a head with distributions ``stageK_probabilities``
+        (D, 4, n) over x, y, w, h and ``stageK_spread`` (D, 4), their standard deviations in normalised offsets.
+
+        Raises:
+            UserError: supervision is not installed.
+
+        Examples:
+            >>> import obcn
+            >>> detections = obcn.load("obcn").predict("dog.jpg").to_supervision()
+            >>> detections.class_id, detections["class_name"]
+            (array([3]), array(['dog'], dtype='<U3'))
+            >>> detections["stage1_spread"].shape
+            (1, 4)
+        """
+        try:
+            import supervision as sv
+        except ImportError as error:
+            raise UserError("supervision is not installed; pip install supervision") from error
+        data: dict[str, np.ndarray | list] = {"class_name": np.array(self.names, dtype=str)}
+        for number, stage in enumerate(self.detections.explanation.stages, start=1):
+            data[f"stage{number}_probabilities"] = stage.probabilities.numpy()
+            data[f"stage{number}_spread"] = stage.spread.numpy()
+        return sv.Detections(
+            xyxy=self.boxes.reshape(-1, 4),
+            confidence=self.scores,
+            class_id=np.array([self.classes.index(name) for name in self.names], dtype=int),
+            data=data,
+        )
+
+
+def open_detector(name_or_file: str | Path, device: str = "cpu") -> PhotoDetector:
+    """See :func:`obcn.load`."""
+    return PhotoDetector(*load_checkpoint(str(name_or_file), device))
+
+
+def _as_image(source: Photo) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source.convert("RGB")
+    if isinstance(source, np.ndarray):
+        if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8 or not source.size:
+            raise UserError(
+                f"an array of shape {source.shape} and type {source.dtype} is no photo; give (H, W, 3) uint8 in RGB"
+            )
+        return Image.fromarray(source)
+    if isinstance(source, str | Path):
+        return read_photo(source)
+    raise UserError(f"{type(source).__name__} is no photo; give a path, a PIL image or an (H, W, 3) uint8 RGB array")

@@ -1,0 +1,101 @@
+"""``import obcn`` in a notebook, and the examples of its docstrings."""
+
+import doctest
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import obcn
+from obcn.api import PhotoDetector
+from obcn.errors import UserError
+
+SAMPLES = Path(__file__).resolve().parents[1] / "app" / "samples"
+
+
+@pytest.fixture(scope="module")
+def detector() -> PhotoDetector:
+    return obcn.load("obcn")
+
+
+@pytest.mark.parametrize("module", ["obcn", "obcn.api"])
+def test_the_examples_of_the_docstrings_hold(module, monkeypatch) -> None:
+    monkeypatch.chdir(SAMPLES)
+    ran = doctest.testmod(import_module(module), optionflags=doctest.ELLIPSIS)
+    assert ran.attempted
+    assert not ran.failed
+
+
+def test_import_alone_needs_no_torch() -> None:
+    code = "import sys, obcn; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_path_an_image_and_an_array_of_one_photo_give_the_same(detector) -> None:
+    path = SAMPLES / "kitten.jpg"
+    image = Image.open(path)
+    found = detector.predict([path, str(path), image, np.asarray(image)])
+    assert [each.names for each in found] == [found[0].names] * 4
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.boxes, found[0].boxes)
+    assert found[0].names[0] == "cat"
+    assert found[0].boxes.dtype == np.float32
+    assert (np.diff(found[0].scores) <= 0).all()
+
+
+def test_score_and_decode_are_heard(detector) -> None:
+    path = SAMPLES / "kitten.jpg"
+    few, many = detector.predict(path), detector.predict(path, score=0.1)
+    assert len(few) < len(many)
+    assert few.scores.min() >= 0.5
+    assert (detector.predict(path, decode="argmax").boxes[0] != few.boxes[0]).any()
+
+
+def test_nothing_found_is_empty_arrays(detector) -> None:
+    found = detector.predict(np.zeros((60, 80, 3), np.uint8))
+    assert (found.boxes.shape, found.scores.shape, found.names) == ((0, 4), (0,), ())
+    assert len(found.to_supervision()) == 0
+    assert repr(found).startswith("<0 objects found by")
+
+
+def test_supervision_gets_boxes_classes_and_beliefs(detector) -> None:
+    found = detector.predict(SAMPLES / "dog.jpg")
+    detections = found.to_supervision()
+    np.testing.assert_array_equal(detections.xyxy, found.boxes)
+    assert detections.class_id.tolist() == [found.classes.index("dog")]
+    np.testing.assert_allclose(detections["stage1_probabilities"].sum(-1), 1, atol=1e-5)
+    assert not obcn.load("regression").predict(SAMPLES / "dog.jpg").to_supervision().data.keys() - {"class_name"}
+
+
+def test_drawn_marks_a_copy(detector) -> None:
+    found = detector.predict(SAMPLES / "dog.jpg")
+    assert (np.asarray(found.drawn()) != np.asarray(found.photo)).any()
+
+
+@pytest.mark.parametrize(
+    ("photo", "words"),
+    [
+        (np.zeros((4, 4), np.uint8), r"shape \(4, 4\) and type uint8 is no photo; give \(H, W, 3\) uint8"),
+        (np.zeros((4, 4, 3), np.float32), "type float32 is no photo"),
+        (np.zeros((0, 4, 3), np.uint8), "is no photo"),
+        ("gone.jpg", "no such file"),
+        (None, "NoneType"),
+    ],
+)
+def test_what_is_no_photo_is_one_line(detector, photo, words) -> None:
+    with pytest.raises(UserError, match=words):
+        detector.predict([photo])
+
+
+def test_an_unknown_name_is_one_line() -> None:
+    with pytest.raises(UserError, match="no checkpoint 'nobody'"):
+        obcn.load("nobody")
+
+
+def test_an_unknown_way_to_decode_is_one_line(detector) -> None:
+    with pytest.raises(UserError, match="decode is 'mode'; give one of argmax, expectation"):
+        detector.predict(SAMPLES / "dog.jpg", decode="mode")
