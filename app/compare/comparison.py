@@ -13,7 +13,7 @@ from app.figures.belief import Belief, belief_of
 from app.photos import Photo
 from obcn.checkpoints import Card
 from obcn.explain import PhotoDetections, ScoredPhoto, select
-from obcn.models.selection import DetectionThresholds
+from obcn.models.selection import DetectionThresholds, MergeBy, RankBy
 from obcn.offsets.codecs import DecodeRule
 
 
@@ -28,6 +28,8 @@ class Settings:
         nms_iou: of two boxes of one class that overlap more, the weaker goes.
         temperature: divides the offset outputs of heads with distributions; above 1 flattens, below 1 sharpens.
         device: where the networks run.
+        rank_by: what boxes rank by; None as each model's card says. A head without distributions ranks by score.
+        merge_by: what becomes of duplicates; None as each model's card says.
     """
 
     rule: DecodeRule
@@ -36,6 +38,8 @@ class Settings:
     nms_iou: float
     temperature: float
     device: str
+    rank_by: RankBy | None = None
+    merge_by: MergeBy | None = None
 
 
 @dataclass(frozen=True)
@@ -122,5 +126,11 @@ def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetecti
         codec = codec.decoding(settings.rule, min(settings.stages, codec.num_stages))
         outputs = scored.candidates.offset_outputs / settings.temperature
         scored = replace(scored, candidates=replace(scored.candidates, offset_outputs=outputs))
-    selection = card.config.box_head.selection.model_dump()
-    return select(scored, codec, DetectionThresholds(FLOOR, settings.nms_iou, per_image=300, **selection))
+    thresholds = DetectionThresholds(
+        FLOOR, settings.nms_iou, per_image=300, **card.config.box_head.selection.model_dump()
+    )
+    if settings.rank_by is not None:
+        thresholds = replace(thresholds, rank_by=settings.rank_by if codec.num_stages else "score")
+    if settings.merge_by is not None:
+        thresholds = replace(thresholds, merge_by=settings.merge_by)
+    return select(scored, codec, thresholds)

@@ -12,9 +12,14 @@ from app.detectors import FIRST_MODELS, ModelFile
 from app.lines import MOST_MODELS
 from app.markup import plain
 from app.photos import UPLOAD_TYPES, Photo, sample_paths
+from obcn.models.selection import MergeBy, RankBy
 from obcn.offsets.codecs import DecodeRule
 
 TEMPERATURES = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+
+# What visitors choose from; None leaves it to each model's card.
+RANKINGS: dict[str, RankBy | None] = {"as shipped": None, "class score": "score", "score and certainty": "certainty"}
+MERGERS: dict[str, MergeBy | None] = {"as shipped": None, "suppression": "suppression", "voting": "voting"}
 
 
 def choose_photo() -> Photo | None:
@@ -124,13 +129,30 @@ def choose_settings(models: Mapping[str, ModelFile]) -> Settings:
             bind="query-params",
             help="Of two boxes of one class that overlap more than this, the weaker goes.",
         )
+        rank_by = st.selectbox(
+            "Rank by",
+            RANKINGS,
+            key="rank",
+            bind="query-params",
+            disabled=not most_stages,
+            help="A head with distributions knows how unsure it is of a box: the wider they are, the further down the "
+            "box goes. Of two boxes on one object the surer one stays. Regression ranks by class score alone.",
+        )
+        merge_by = st.selectbox(
+            "Merge by",
+            MERGERS,
+            key="merge",
+            bind="query-params",
+            help="Suppression keeps the best of the boxes on an object as it is. Voting moves each of its sides to the "
+            "mean of all of them, and a side that its head is sure of counts for more.",
+        )
         device = st.selectbox(
             "Device",
             detectors.devices(),
             key="device",
             help="Where the networks run. A GPU shows up here as cuda if there is one.",
         )
-    return Settings(rule, max(stages, 1), score, nms_iou, temperature, device)
+    return Settings(rule, max(stages, 1), score, nms_iou, temperature, device, RANKINGS[rank_by], MERGERS[merge_by])
 
 
 def _use_upload() -> None:

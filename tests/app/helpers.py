@@ -17,7 +17,8 @@ from obcn.models.selection import DetectionThresholds, ScoredCandidates
 from obcn.offsets import BinCodec, OffsetCodec, RegressionCodec, encode_boxes
 
 CLASSES = ("cat", "dog", "horse")
-BINS = BinCodec.hierarchical(num_bins=20, half_range=3.0, num_stages=2)
+# Reads outputs as the shipped head does, whose two looks have these ranges.
+BINS = BinCodec(20, (3.0, 0.6))
 REGRESSION = RegressionCodec()
 WIDTH, HEIGHT = 200, 150
 

@@ -90,3 +90,28 @@ def test_why_speaks_of_those_that_saw_the_object(look) -> None:
     dog, cat = look().objects
     assert look().why(cat).startswith("Only regression sees this cat")
     assert look().why(dog).startswith("regression and obcn")
+
+
+def test_boxes_rank_and_merge_as_the_card_says_or_as_asked(look) -> None:
+    def score(name: str, **changes) -> float:
+        return look(**changes).found[name].scores[0].item()
+
+    assert score("obcn", rank_by="score") == pytest.approx(0.7)
+    assert score("obcn", rank_by="certainty") < 0.695
+    assert score("obcn") == score("obcn", rank_by="certainty"), "as its card says"
+    assert score("regression", rank_by="certainty") == pytest.approx(0.9), "it keeps no distribution to ask"
+
+
+def test_duplicates_are_merged_as_asked(monkeypatch) -> None:
+    beside = [DOG[0] + 6, *DOG[1:]]
+    answer = scored([DOG, beside], ["dog", "dog"], [0.6, 0.5], REGRESSION)
+    monkeypatch.setattr(scoring, "scores", lambda photo, file, device: answer)
+    photo = Photo("a.jpg", Image.new("RGB", (WIDTH, HEIGHT)), "0", None)
+
+    def left(**changes) -> float:
+        found = compare(photo, {"a": model("a", "regression")}, replace(SETTINGS, **changes)).found["a"]
+        assert len(found) == 1
+        return found.boxes[0, 0].item()
+
+    assert left() == left(merge_by="suppression") == pytest.approx(DOG[0], abs=0.01)
+    assert DOG[0] + 1 < left(merge_by="voting") < DOG[0] + 3

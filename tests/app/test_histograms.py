@@ -53,12 +53,13 @@ def test_uniform_bars_stand_at_their_representatives_and_stage_two_starts_where_
     torch.testing.assert_close(torch.tensor(second.x[1:-1]), seen.stages[1].representatives[1:-1] + origin)
 
 
-def test_the_second_stage_window_is_as_wide_as_one_bin_of_the_first() -> None:
+def test_the_second_stage_window_is_as_wide_as_its_range() -> None:
     figure = coordinate_histograms(belief(), "y")
     first, second = bars(figure)
     step = second.x[2] - second.x[1]
     window = second.x[-2] - second.x[1] + step
-    assert window == pytest.approx(first.x[2] - first.x[1], rel=1e-4)
+    bin_of_first = first.x[2] - first.x[1]
+    assert window == pytest.approx(bin_of_first * 2 * 0.6 / 0.3, rel=1e-4)
     shapes = [shape.type for shape in figure.layout.shapes]
     assert shapes == ["path", "rect", "rect"], "a funnel links the two windows"
 
