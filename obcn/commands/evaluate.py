@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from obcn.commands.files import write_text
-from obcn.commands.options import DecodeOption, DeviceOption, ModelOption, StagesOption, chosen_device, decode_by
+from obcn.commands.options import (
+    DecodeOption,
+    DeviceOption,
+    ModelOption,
+    StagesOption,
+    chosen_device,
+    decode_by,
+    show_notes,
+)
 from obcn.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,6 +56,7 @@ def evaluate(
     detector, card = load_for_inference(model, chosen_device(device))
     decode_by(detector, decode, stages)
     truth = _truth(detector.classes, data, images, annotations, voc, split)
+    show_notes(truth)
     name = str(data or annotations or f"{voc} ({split})")
     measured = report.measure(detector, card, truth, typed_command(), name, records)
     report.print_table({card.name: measured})

@@ -7,6 +7,7 @@ import typer
 from obcn.errors import UserError
 
 if TYPE_CHECKING:
+    from obcn.data import Annotations
     from obcn.models.detector import Detector
 
 ModelOption = Annotated[
@@ -44,3 +45,10 @@ def decode_by(detector: "Detector", decode: Literal["argmax", "expectation"] | N
         detector.codec = detector.codec.decoding(decode, stages)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def show_notes(*sets: "Annotations") -> None:
+    """Say on stderr what the readers left out of the data."""
+    for annotations in sets:
+        for note in annotations.notes:
+            typer.echo(f"obcn: {note}", err=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from obcn.commands.options import DeviceOption, chosen_device
+from obcn.commands.options import DeviceOption, chosen_device, show_notes
 
 
 def train(
@@ -60,4 +60,7 @@ def train(
         validate_every=validate_every,
         save_every=save_every,
     )
-    run(load_config(config), *read_annotations(load_data_config(data)), options)
+    detector_config = load_config(config)
+    train_set, val_set = read_annotations(load_data_config(data))
+    show_notes(train_set, val_set)
+    run(detector_config, train_set, val_set, options)

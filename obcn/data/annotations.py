@@ -22,10 +22,12 @@ class Annotations:
         folder: where the photos lie.
         coco: ``images``, ``annotations`` and ``categories``, as in a COCO instances file. A box may carry
             ``iscrowd`` or ``difficult``: it is then neither a training target nor, in evaluation, a miss.
+        notes: what the reader left out, as lines to show.
     """
 
     folder: Path
     coco: dict
+    notes: tuple[str, ...] = ()
     _by_image: dict[int, list[dict]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -84,10 +86,10 @@ class Annotations:
 
         Returns:
             ``boxes`` (G, 4) as (x1, y1, x2, y2) in pixels, ``labels`` (G,) from 1, and ``ignored`` (I, 4): crowds
-            and difficult boxes, which are neither objects nor background. Boxes with no area are left out.
+            and difficult boxes, which are neither objects nor background.
         """
         label_of = {category["id"]: label for label, category in enumerate(self.categories, start=1)}
-        boxes = [box for box in self.boxes_of(image) if min(box["bbox"][2:]) > 0]
+        boxes = self.boxes_of(image)
         kept = [box for box in boxes if not is_ignored(box)]
         labels = torch.tensor([label_of[box["category_id"]] for box in kept], dtype=torch.int64)
         ignored = [box for box in boxes if is_ignored(box)]

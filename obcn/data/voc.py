@@ -1,5 +1,6 @@
 """PASCAL VOC folders: Annotations/*.xml, ImageSets/Main/SPLIT.txt, JPEGImages/."""
 
+import io
 import math
 import os
 from collections import Counter
@@ -12,14 +13,21 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
 from obcn.data.annotations import Annotations
+from obcn.data.checks import MAX_REACH, MAX_SIDE, keep_boxes
 from obcn.errors import UserError
+from obcn.reading import read_regular
+
+# Bytes; a file of a thousand objects has a quarter of one million.
+_MAX_XML = 10_000_000
+_MAX_LISTING = 1_000_000_000
 
 
 def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> Annotations:
     """One split of a VOC folder as COCO records.
 
     VOC counts pixels from 1 and includes the last one, so (xmin, ymin, xmax, ymax) becomes the box from
-    (xmin - 1, ymin - 1) to (xmax, ymax).
+    (xmin - 1, ymin - 1) to (xmax, ymax). Boxes that no detector can find are left out, see
+    :func:`obcn.data.checks.keep_boxes`.
 
     Args:
         root: the folder that holds Annotations, ImageSets and JPEGImages.
@@ -30,9 +38,12 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
         UserError: a file is missing or damaged; the message names it.
     """
     listing = root / "ImageSets" / "Main" / f"{split}.txt"
-    if not listing.is_file():
+    if not os.path.isfile(listing):
         raise UserError(f"{listing}: no such file; does {root} hold a VOC folder, and is the split's name right?")
-    lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        lines = read_regular(listing, _MAX_LISTING).decode(errors="replace").splitlines()
+    except OSError as error:
+        raise UserError(f"cannot read {listing}: {error.strerror}") from error
     paths = [root / "Annotations" / f"{line.split()[0]}.xml" for line in lines if line.strip()]
     if not paths:
         raise UserError(f"{listing} lists no photo")
@@ -44,8 +55,15 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
         raise UserError(f"the photos of {listing} have no object of {wanted}; there are: {there}")
     annotations = _as_coco(root, trees, classes)
     for path, image in zip(trees, annotations.images, strict=True):
-        if not annotations.path(image).is_file():
-            raise UserError(f"{path} names {image['file_name']}, which is not in {annotations.folder}")
+        name = image["file_name"]
+        if not os.path.isfile(annotations.path(image)):
+            raise UserError(
+                f"{path} names {name if len(name) < 300 else name[:60] + '...'}, which is not in {annotations.folder}"
+            )
+        if min(image["width"], image["height"]) < 1:
+            raise UserError(
+                f"{path}: the photo is {image['width']} x {image['height']} pixels; write the size of {name}"
+            )
     return annotations
 
 
@@ -74,7 +92,8 @@ def read_voc_splits(splits: Sequence[tuple[Path, str]], classes: tuple[str, ...]
     counts = Counter(image["file_name"] for image in images)
     if len(counts) < len(images):
         raise UserError(f"{counts.most_common(1)[0][0]} is in two of the training splits; name each photo once")
-    return Annotations(folder, {"images": images, "annotations": boxes, "categories": parts[0].categories})
+    notes = tuple(note for part in parts for note in part.notes)
+    return Annotations(folder, {"images": images, "annotations": boxes, "categories": parts[0].categories}, notes)
 
 
 def read_voc_photos(root: Path, stems: Sequence[str]) -> Annotations:
@@ -99,13 +118,15 @@ def _as_coco(root: Path, trees: dict[Path, Element], classes: tuple[str, ...]) -
     boxes: list[dict] = []
     for image_id, (path, tree) in enumerate(trees.items(), start=1):
         file_name = tree.findtext("filename") or f"{path.stem}.jpg"
-        width, height = (_number(path, tree, f"size/{side}") for side in ("width", "height"))
+        width, height = (_number(path, tree, f"size/{side}", most=MAX_SIDE) for side in ("width", "height"))
         images.append({"id": image_id, "file_name": file_name, "width": int(width), "height": int(height)})
         for obj in tree.iter("object"):
             if _class(path, obj) in id_of:
                 boxes.append(_box(path, obj, len(boxes) + 1, image_id, id_of))
     categories = [{"id": number, "name": name} for name, number in id_of.items()]
-    return Annotations(root / "JPEGImages", {"images": images, "annotations": boxes, "categories": categories})
+    kept = keep_boxes(root, images, boxes)
+    coco = {"images": images, "annotations": kept.boxes, "categories": categories}
+    return Annotations(root / "JPEGImages", coco, kept.notes)
 
 
 def _box(path: Path, obj: Element, box_id: int, image_id: int, id_of: dict[str, int]) -> dict:
@@ -116,9 +137,9 @@ def _box(path: Path, obj: Element, box_id: int, image_id: int, id_of: dict[str, 
         "image_id": image_id,
         "category_id": id_of[_class(path, obj)],
         "bbox": [x, y, width, height],
-        "area": width * height,
+        "area": max(width, 0) * max(height, 0),
         "iscrowd": 0,
-        "difficult": int(_number(path, obj, "difficult", default="0")),
+        "difficult": _flag(path, obj, "difficult"),
     }
 
 
@@ -137,19 +158,30 @@ def _class(path: Path, obj: Element) -> str:
 def _parse(path: Path) -> Element:
     try:
         # Its type allows for no root; parse raises then.
-        return cast(Element, parse(path).getroot())
+        return cast(Element, parse(io.BytesIO(read_regular(path, _MAX_XML))).getroot())
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file, though the split lists it") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
         raise UserError(f"{path} is not a VOC annotation: {error}") from error
 
 
-def _number(path: Path, element: Element, tag: str, default: str = "") -> float:
+def _flag(path: Path, element: Element, tag: str) -> int:
+    number = _number(path, element, tag, default="0")
+    if number not in (0, 1):
+        raise UserError(f"{path}: {tag} is {element.findtext(tag)!r}; write 0 or 1")
+    return int(number)
+
+
+def _number(path: Path, element: Element, tag: str, default: str = "", most: float = MAX_REACH) -> float:
     text = element.findtext(tag) or default
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"{path}: {tag} is {text!r}, not a number")
+        raise UserError(f"{path}: {tag} is {text[:60]!r}, not a number")
+    if abs(number) > most:
+        raise UserError(f"{path}: {tag} is {text[:60]!r}; no photo reaches beyond {most:,} pixels")
     return number

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from obcn.data.annotations import Annotations
+from obcn.data.checks import keep_boxes
 from obcn.data.images import PHOTO_ENDINGS, is_photo, photo_size
 from obcn.errors import UserError
 
@@ -22,7 +23,8 @@ def read_yolo(places: Sequence[Path], classes: Sequence[str]) -> Annotations:
     The labels of ``.../images/a.jpg`` lie in ``.../labels/a.txt``, or beside the photo where no folder above it is
     called ``images``. A line is a class number from 0 and the box's (x, y) centre, width and height, or the corners
     of an outline, whose box is the one around it; all as fractions of the photo's width and height. A photo without
-    such a file shows no object. A line that stands twice is one object.
+    such a file shows no object. A line that stands twice is one object. Boxes that no detector can find are left
+    out, see :func:`obcn.data.checks.keep_boxes`.
 
     Args:
         places: folders of photos, searched with their subfolders, or .txt files that list photos, one a line, with
@@ -60,7 +62,8 @@ def read_yolo(places: Sequence[Path], classes: Sequence[str]) -> Annotations:
                 }
             )
     categories = [{"id": number, "name": name} for number, name in enumerate(classes, start=1)]
-    return Annotations(folder, {"images": images, "annotations": boxes, "categories": categories})
+    kept = keep_boxes(folder, images, boxes)
+    return Annotations(folder, {"images": images, "annotations": kept.boxes, "categories": categories}, kept.notes)
 
 
 def find_labels(places: Sequence[Path]) -> dict[Path, Path]:

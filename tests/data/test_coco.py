@@ -1,6 +1,7 @@
 """The COCO reader on good files, and its one clear line on bad ones."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 
 from obcn.data.annotations import Annotations
+from obcn.data.checks import MIN_SIDE
 from obcn.data.coco import read_coco
 from obcn.errors import UserError
 
@@ -80,12 +82,125 @@ def test_crowd_is_ignored_and_no_target(tmp_path):
     assert target["ignored"].tolist() == [[0, 0, 30, 50]]
 
 
-@pytest.mark.parametrize("bbox", [[5, 5, 0, 9], [5, 5, 9, 0], [5, 5, -3, 9]])
-def test_box_without_area_is_no_target(tmp_path, bbox):
+@pytest.mark.parametrize(
+    ("bbox", "problem"),
+    [
+        ([5, 5, 0, 9], "have no width or no height"),
+        ([5, 5, 9, 0], "have no width or no height"),
+        ([5, 5, -3, 9], "have no width or no height"),
+        ([50, 5, 1e-7, 9], "have no width or no height"),
+        ([60, 5, 4, 9], "lie outside their photos"),
+        ([5, 40, 4, 9], "lie outside their photos"),
+        ([-9, 5, 9, 9], "lie outside their photos"),
+        ([5, -20, 9, 9], "lie outside their photos"),
+    ],
+)
+def test_box_that_cannot_be_found_is_left_out_with_a_note(tmp_path, bbox, problem):
     content = good_content()
     content["annotations"][0]["bbox"] = bbox
     annotations = read(tmp_path, content)
     assert annotations.target(annotations.images[0])["labels"].tolist() == [1]
+    assert [box["id"] for box in annotations.coco["annotations"]] == [2, 3], "nor is it missed in evaluation"
+    (note,) = annotations.notes
+    assert note.startswith(f"{tmp_path / 'instances.json'}: 1 of 3 boxes {problem} and are left out")
+    assert note.endswith(f"annotation 1 {bbox}")
+
+
+@pytest.mark.parametrize("bbox", [[55, 35, 30, 30], [-5, -5, 6, 6], [0, 0, 60, 40], [3, 3, 0.2, 30]])
+def test_box_that_reaches_into_its_photo_stays(tmp_path, bbox):
+    content = good_content()
+    content["annotations"][0]["bbox"] = bbox
+    annotations = read(tmp_path, content)
+    assert len(annotations.coco["annotations"]) == 3
+    assert annotations.notes == ()
+
+
+@pytest.mark.parametrize("side", [400, 100_000])
+def test_the_thinnest_box_stays_a_box_at_any_training_size(side):
+    """As torchvision resizes it, in float32; it asks every box of a batch for a positive width and height."""
+    corner = torch.tensor([side - MIN_SIDE, side], dtype=torch.float32)
+    for size in (32, 416, 1333, 4096):
+        low, high = corner * (torch.tensor(size, dtype=torch.float32) / side)
+        assert low < high
+
+
+@pytest.mark.parametrize("key", ["iscrowd", "difficult"])
+@pytest.mark.parametrize("value", ["0", "1", None, [], -1, 2, 0.5, 10**30, float("nan")])
+def test_flag_that_is_neither_0_nor_1(tmp_path, key, value):
+    """Text would count as true, and AP would fall without a word."""
+    content = good_content()
+    content["annotations"][1][key] = value
+    assert f"annotations.1.{key}: write the number 0 or 1, not {value!r}" in refusal(tmp_path, content)
+
+
+@pytest.mark.parametrize("value", [0, 1, False, True, 0.0, 1.0])
+def test_flags_may_be_any_kind_of_number(tmp_path, value):
+    content = good_content()
+    content["annotations"][1]["iscrowd"] = value
+    annotations = read(tmp_path, content)
+    assert len(annotations.target(annotations.images[0])["ignored"]) == int(value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("annotations", 1, "bbox"), [0, 0, 1e308, 5]),
+        (("annotations", 1, "bbox"), [-1e300, 0, 5, 5]),
+        (("annotations", 1, "bbox"), [0, 0, 10**400, 5]),
+        (("annotations", 1, "area"), -4),
+        (("annotations", 1, "area"), 1e308),
+        (("annotations", 1, "id"), 10**30),
+        (("images", 0, "id"), 10**30),
+        (("images", 0, "width"), 1e300),
+        (("categories", 0, "id"), -(10**30)),
+    ],
+)
+def test_numbers_beyond_all_reason(tmp_path, place, value):
+    content = good_content()
+    content[place[0]][place[1]][place[2]] = value
+    assert ".".join(map(str, place)) in refusal(tmp_path, content)
+
+
+@pytest.mark.parametrize(("name", "key"), [("images", "file_name"), ("categories", "name")])
+def test_half_a_character(tmp_path, name, key):
+    content = good_content()
+    content[name][0][key] = "a\udcff.jpg"
+    assert rf"{name}.0.{key}: 'a\udcff.jpg' holds half a character" in refusal(tmp_path, content)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "\0", "x" * 300 + ".jpg", ""])
+def test_file_name_that_no_photo_can_have(tmp_path, name):
+    content = good_content()
+    content["images"][0]["file_name"] = name
+    message = refusal(tmp_path, content)
+    assert "names 1 photo(s) that are not in" in message
+    assert len(message) < 500 + len(str(tmp_path)) * 2
+
+
+def test_photo_of_no_size(tmp_path):
+    content = good_content()
+    content["images"][1]["height"] = 0
+    assert refusal(tmp_path, content).endswith("image 3 is 30 x 0 pixels; write the size of b.jpg")
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "instances.json")
+    with pytest.raises(UserError, match=r"instances\.json is no file but a device, a pipe or a socket"):
+        read_coco(tmp_path, tmp_path / "instances.json")
+
+
+def test_a_device_in_place_of_a_file_is_not_read(tmp_path):
+    with pytest.raises(UserError, match="/dev/zero is no file"):
+        read_coco(tmp_path, Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "a\udcffb"])
+def test_paths_that_cannot_be(tmp_path, name):
+    with pytest.raises(UserError, match="no such folder of photos"):
+        read_coco(Path(name), tmp_path)
+    with pytest.raises(UserError, match="cannot read") as caught:
+        read_coco(tmp_path, Path(name))
+    str(caught.value).encode()
 
 
 def test_photo_without_boxes_has_an_empty_target(tmp_path):

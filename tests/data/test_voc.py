@@ -8,7 +8,7 @@ from PIL import Image
 
 from obcn.data.annotations import Annotations
 from obcn.data.coco import read_coco
-from obcn.data.voc import read_voc, read_voc_splits
+from obcn.data.voc import read_voc, read_voc_photos, read_voc_splits
 from obcn.errors import UserError
 
 ANIMALS = Path(__file__).resolve().parents[3] / "shared" / "data" / "voc2012-animals"
@@ -188,6 +188,48 @@ def test_corner_that_is_no_number(root, value):
 def test_difficult_that_is_no_number(root):
     write(root, "two", xml("two.jpg", obj("dog", 1, 1, 5, 5, difficult="very")))
     assert "two.xml: difficult is 'very', not a number" in refusal(root)
+
+
+@pytest.mark.parametrize("value", ["2", "-1", "0.5", "1e300"])
+def test_difficult_that_is_neither_0_nor_1(root, value):
+    write(root, "two", xml("two.jpg", obj("dog", 1, 1, 5, 5, difficult=value)))
+    assert f"two.xml: difficult is {value!r}" in refusal(root)
+
+
+def test_corner_beyond_all_photos(root):
+    write(root, "two", xml("two.jpg", obj("dog", 1, 1, 1e300, 5)))
+    assert "two.xml: bndbox/xmax is '1e+300'; no photo reaches beyond 1,000,000 pixels" in refusal(root)
+
+
+def test_photo_of_no_size_cannot_be_trained_on_but_looked_at(root):
+    write(root, "two", xml("two.jpg", obj("dog", 1, 1, 5, 5), width=0, height=0))
+    assert "two.xml: the photo is 0 x 0 pixels; write the size of two.jpg" in refusal(root)
+    assert len(read_voc_photos(root, ["two"]).coco["annotations"]) == 1
+
+
+def test_boxes_that_cannot_be_found_are_left_out_with_a_note(root):
+    write(root, "one", xml("one.jpg", obj("dog", 9, 9, 8, 20), obj("cat", 61, 5, 70, 9), obj("cat", 11, 6, 20, 15)))
+    annotations = read_voc(root, "train")
+    assert [box["bbox"] for box in annotations.coco["annotations"]] == [[10, 5, 10, 10], [1.5, 2, 11, 11]]
+    thin, outside = annotations.notes
+    assert thin.startswith(f"{root}: 1 of 4 boxes have no width or no height and are left out")
+    assert outside.startswith(f"{root}: 1 of 4 boxes lie outside their photos and are left out")
+    assert read_voc_splits([(root, "train")]).notes == (thin, outside)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 300])
+def test_names_that_no_file_can_have(root, name):
+    assert f"{name}.txt: no such file" in refusal(root, name)
+    write(root, "two", xml(f"{name}.jpg", obj("dog", 1, 1, 5, 5)))
+    assert "two.xml names xxx" in refusal(root)
+    (root / "ImageSets/Main/train.txt").write_text(f"one\n{name}\n")
+    assert "File name too long" in refusal(root)
+
+
+def test_an_endless_annotation_is_not_read(root):
+    (root / "Annotations/two.xml").unlink()
+    (root / "Annotations/two.xml").symlink_to("/dev/zero")
+    assert "two.xml is no file but a device" in refusal(root)
 
 
 def test_object_without_a_name(root):

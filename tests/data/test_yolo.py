@@ -195,7 +195,7 @@ def test_a_damaged_label_file_is_named_with_its_line(folder, label, words):
     [
         ({"path": "gone"}, "gone: no such folder; a relative path in a data file starts at the file's own folder"),
         ({"val": "images/gone"}, "images/gone: no such folder of photos, nor a .txt file that lists some"),
-        ({"val": "labels"}, "labels holds no photo (.bmp, .jpeg"),
+        ({"val": "labels"}, "labels holds no photo (.bmp, .gif"),
         ({"val": "data.yaml"}, "data.yaml: no such folder"),
         ({"val": "none.txt"}, "none.txt lists no photo"),
         ({"val": "bad.txt"}, "bad.txt lists 2 photo(s) that are not there, first "),
