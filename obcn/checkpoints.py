@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from obcn.config import DetectorConfig
 from obcn.errors import UserError
+from obcn.files import write_whole
 from obcn.models.detector import Detector, build_detector
 from obcn.models.folding import fold_batch_norms
 
@@ -75,11 +76,13 @@ def save_checkpoint(path: Path, detector: Detector, card: Card) -> None:
     """Write ``path`` (.safetensors) and its card (.json), each in one move, so a kill leaves no half file.
 
     Weights of two or more dimensions are stored in half precision; vectors, BatchNorm's included, in full.
+
+    Raises:
+        UserError: one cannot be written.
     """
     tensors = {name: _stored(value) for name, value in detector.state_dict().items()}
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"format": "obcn"})
-    temporary.replace(path)
+    # Not save_file: its file would be its owner's only, and a kill would leave it behind under a random name.
+    write_whole(path, save(tensors, metadata={"format": "obcn"}))
     write_card_file(path, card)
 
 
@@ -195,11 +198,12 @@ def read_card(checkpoint: Path) -> Card:
 
 
 def write_card_file(checkpoint: Path, card: Card) -> None:
-    """Write the card beside a checkpoint."""
-    path = card_path(checkpoint)
-    temporary = path.with_suffix(".json.tmp")
-    temporary.write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Write the card beside a checkpoint.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    write_whole(card_path(checkpoint), json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
 
 
 def current_commit() -> str:

@@ -22,12 +22,12 @@ app.command()(models)
 
 
 def main() -> None:
-    """Run the command; a :class:`UserError` becomes one line on stderr and exit status 2."""
+    """Run the command; a :class:`UserError` becomes one line on stderr and its exit status."""
     try:
         app()
     except UserError as error:
         typer.echo(f"obcn: {error}", err=True)
-        raise SystemExit(2) from None
+        raise SystemExit(error.exit_status) from None
 
 
 if __name__ == "__main__":

@@ -222,13 +222,17 @@ class BoxHeadConfig(_Strict):
 
 
 class ScheduleConfig(_Strict):
-    """SGD with linear warm-up, then steps or a half cosine."""
+    """SGD with linear warm-up, then steps or a half cosine.
+
+    The warm-up lasts the share ``warmup`` of the run, but no more than ``warmup_steps``: a short run warms up shortly.
+    """
 
     epochs: int = Field(12, ge=1)
     batch_size: int = Field(4, ge=1)
     lr: float = Field(0.005, gt=0)
     momentum: float = 0.9
     weight_decay: float = 1e-4
+    warmup: float = Field(0.1, ge=0, le=1)
     warmup_steps: int = Field(500, ge=0)
     shape: Literal["step", "cosine"] = "step"
     milestones: tuple[int, ...] = (8, 11)

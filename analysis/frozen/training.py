@@ -25,8 +25,8 @@ from analysis.frozen.gradients import (
 from analysis.frozen.heads import Head, branches_of
 from obcn.config import ScheduleConfig
 from obcn.data.dataset import batches_of_epoch, mixed_seed
-from obcn.engine.state import Progress, load_state, save_state
-from obcn.engine.train import learning_rate
+from obcn.engine.schedule import learning_rate
+from obcn.engine.state import Progress, read_state, save_state
 from obcn.errors import UserError
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.roi_heads import Losses, OffsetRoIHeads
@@ -58,8 +58,12 @@ class HeadRun:
         schedule = self.schedule
         self.optimizer = SGD(self.head.parameters(), schedule.lr, schedule.momentum, weight_decay=schedule.weight_decay)
         if self.state.is_file():
+            saved = read_state(self.state)
+            if saved.settings != self._settings():
+                raise UserError(f"{self.state} belongs to a run with other settings; delete it to train anew")
             with _kept_randomness():
-                self.progress = load_state(self.state, self.head, self.optimizer, self.fingerprint)
+                saved.restore(self.head, self.optimizer)
+            self.progress = saved.progress
             self.gradients = read_gradients(self._gradients_file, self.progress.step)
 
     @property
@@ -71,7 +75,10 @@ class HeadRun:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         if self.gradients:
             write_gradients(self._gradients_file, self.gradients)
-        save_state(self.state, self.head, self.optimizer, self.progress, self.fingerprint)
+        save_state(self.state, self.head, self.optimizer, self.progress, self._settings())
+
+    def _settings(self) -> dict[str, str]:
+        return {"fingerprint": self.fingerprint}
 
 
 def train_side_by_side(

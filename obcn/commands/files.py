@@ -3,19 +3,17 @@
 from pathlib import Path
 
 from obcn.errors import UserError
+from obcn.files import write_whole
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file and the folders above it.
+    """Write a text file, whole or not at all, and the folders above it.
 
     Raises:
         UserError: it cannot be written.
     """
     make_folder(path.parent)
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    write_whole(path, text + "\n")
 
 
 def make_folder(path: Path) -> None:

@@ -19,8 +19,10 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the config's.")] = None,
     device: DeviceOption = None,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --output stopped.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Of every random choice; 0 by default.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run in --output stopped; --epochs may grow.")
+    ] = False,
     init: Annotated[
         str | None, typer.Option(help="Start from this checkpoint's weights; the offset outputs start fresh.")
     ] = None,

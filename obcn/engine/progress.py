@@ -60,6 +60,10 @@ class TrainingDisplay:
             # A log file shows no bar.
             self.console.print(f"step {self.done} (epoch {epoch}): {note}", soft_wrap=True)
 
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, soft_wrap=True, markup=False, highlight=False)
+
     def validation(self, photos: int) -> Callable[[], None]:
         """Show a second bar; call the result after each photo."""
         task = self.validation_task = self.bar.add_task("validating", total=photos, note="")

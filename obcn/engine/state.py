@@ -4,14 +4,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import SGD
 
 from obcn.errors import UserError
+from obcn.files import write_whole
+
+
+class DamagedStateError(UserError):
+    """A file that is no training state, or no longer the one that was written."""
 
 
 @dataclass
@@ -20,21 +26,73 @@ class Progress:
 
     Attributes:
         step: optimiser steps done.
+        epochs_closed: epochs whose validation, figures and checkpoints are on the disk too.
         best_ap: best validation AP so far, in percent; -1 before the first validation.
         seconds: time spent training, over all interruptions.
     """
 
     step: int = 0
+    epochs_closed: int = 0
     best_ap: float = -1.0
     seconds: float = 0.0
 
 
-def save_state(path: Path, model: nn.Module, optimizer: SGD, progress: Progress, fingerprint: str) -> None:
+@dataclass(frozen=True)
+class SavedState:
+    """A training state as it was read.
+
+    Attributes:
+        path: where it came from, for messages.
+        settings: of the run that wrote it.
+        progress: where that stood.
+        tensors: weights, momentum and random state.
+    """
+
+    path: Path
+    settings: dict[str, Any]
+    progress: Progress
+    tensors: dict[str, Tensor]
+
+    def restore(self, model: nn.Module, optimizer: SGD) -> None:
+        """Put weights, momentum and random state back.
+
+        Raises:
+            DamagedStateError: something is missing or of another shape.
+        """
+        prefix = "model."
+        weights = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
+        expected = {name: value.shape for name, value in model.state_dict().items()}
+        if {name: value.shape for name, value in weights.items()} != expected:
+            raise _not_a_state(self.path, "its weights do not fit the model")
+        model.load_state_dict(weights)
+        for number, parameter in enumerate(optimizer.param_groups[0]["params"]):
+            momentum = self.tensors.get(f"momentum.{number}")
+            if momentum is None:
+                continue
+            if momentum.shape != parameter.shape:
+                raise _not_a_state(self.path, "its momentum does not fit the model")
+            # The parameter's memory layout sets the order of sums.
+            optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
+        try:
+            torch.set_rng_state(self.tensors["random.cpu"])
+            if torch.cuda.is_available() and "random.cuda" in self.tensors:
+                torch.cuda.set_rng_state(self.tensors["random.cuda"])
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise _not_a_state(self.path, "it holds no random state") from error
+
+
+def save_state(path: Path, model: nn.Module, optimizer: SGD, progress: Progress, settings: dict[str, Any]) -> None:
     """Write weights, momentum, random state and progress in one move.
 
     Args:
         path: a .safetensors file.
-        fingerprint: names the run's settings; :func:`load_state` refuses a state made with others.
+        model: its weights.
+        optimizer: its momentum.
+        progress: where the run stands.
+        settings: JSON values that decide the run's outcome, for who reads the state to compare.
+
+    Raises:
+        UserError: it cannot be written; the state before it still stands.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     parameters = optimizer.param_groups[0]["params"]
@@ -45,40 +103,35 @@ def save_state(path: Path, model: nn.Module, optimizer: SGD, progress: Progress,
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    stored = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    metadata = {"progress": json.dumps(vars(progress)), "fingerprint": fingerprint}
+    stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    metadata = {"progress": json.dumps(vars(progress)), "settings": json.dumps(settings)}
     metadata["digest"] = state_digest(stored, metadata)
-    temporary = path.with_suffix(".tmp")
-    save_file(stored, temporary, metadata)
-    temporary.replace(path)
+    write_whole(path, save(stored, metadata))
 
 
-def load_state(path: Path, model: nn.Module, optimizer: SGD, fingerprint: str) -> Progress:
-    """Put back what :func:`save_state` wrote.
+def read_state(path: Path) -> SavedState:
+    """What :func:`save_state` wrote.
 
     Raises:
-        UserError: not a training state, one that changed since it was written, or one of a run with other settings.
+        DamagedStateError: not a training state, or one that changed since it was written.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a training state ({error})") from error
-    # States of earlier versions carry no digest.
-    if "digest" in metadata and metadata["digest"] != state_digest(tensors, metadata):
-        raise UserError(f"{path} is damaged: its numbers are not those that were written; start from a checkpoint")
-    if metadata.get("fingerprint") != fingerprint:
-        raise UserError(f"{path} belongs to a run with another config, data, seed or start; choose another --output")
-    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    for number, parameter in enumerate(optimizer.param_groups[0]["params"]):
-        momentum = _matching(tensors, f"momentum.{number}", parameter)
-        if momentum is not None:
-            optimizer.state[parameter]["momentum_buffer"] = momentum
-    torch.set_rng_state(tensors["random.cpu"])
-    if torch.cuda.is_available() and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"])
-    return Progress(**json.loads(metadata["progress"]))
+        settings, progress = json.loads(metadata["settings"]), Progress(**json.loads(metadata["progress"]))
+        digest = metadata["digest"]
+    except KeyError as error:
+        raise _not_a_state(path, f"it holds no {error.args[0]}") from error
+    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+        raise _not_a_state(path, str(error)) from error
+    if digest != state_digest(tensors, metadata):
+        raise DamagedStateError(f"{path} is damaged: its numbers are not those that were written")
+    return SavedState(path, settings, progress, tensors)
+
+
+def _not_a_state(path: Path, why: str) -> DamagedStateError:
+    return DamagedStateError(f"{path} is not a training state of this version ({' '.join(why.split())})")
 
 
 def state_digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
@@ -98,10 +151,3 @@ def state_digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _matching(tensors: dict[str, Tensor], name: str, parameter: Tensor) -> Tensor | None:
-    """A stored tensor on the parameter's device and with its memory layout, which sets the order of sums."""
-    if name not in tensors:
-        return None
-    return torch.empty_like(parameter).copy_(tensors[name])

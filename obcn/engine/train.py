@@ -1,19 +1,11 @@
 """Training, from a config to checkpoints, resumable at any step."""
 
-import hashlib
-import json
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.optim import SGD
-from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from obcn.checkpoints import (
@@ -21,52 +13,23 @@ from obcn.checkpoints import (
     Evaluation,
     Training,
     current_commit,
-    find_checkpoint,
-    initialise_from,
     now,
     read_card,
     save_checkpoint,
     typed_command,
 )
-from obcn.config import DetectorConfig, ScheduleConfig
-from obcn.data import Annotations, TrainingSet, batches_of_epoch, collate
+from obcn.config import DetectorConfig
+from obcn.data import Annotations
 from obcn.engine.evaluate import evaluate
+from obcn.engine.folder import RunFolder
+from obcn.engine.loading import plain_loader_errors, remaining_batches
 from obcn.engine.progress import TrainingDisplay
-from obcn.engine.state import Progress, load_state, save_state
-from obcn.errors import UserError
-from obcn.models import build_detector
-from obcn.models.detector import Detector
-
-STATE_FILE = "state.safetensors"
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What a run is told beside its config and data.
-
-    Attributes:
-        output: folder for checkpoints, state, curves and metrics.
-        data_name: what the card calls the data.
-        epochs: overrides the config's.
-        device: ``cpu`` or ``cuda``.
-        seed: of every random choice.
-        resume: go on from the state in ``output``.
-        init: checkpoint to start from instead of ImageNet's trunk.
-        freeze_trunk: train only the box head.
-        validate_every: epochs between validations; the last epoch is always validated.
-        save_every: steps between states on disk.
-    """
-
-    output: Path
-    data_name: str
-    epochs: int | None = None
-    device: str = "cpu"
-    seed: int = 0
-    resume: bool = False
-    init: str | None = None
-    freeze_trunk: bool = False
-    validate_every: int = 1
-    save_every: int = 200
+from obcn.engine.schedule import learning_rate
+from obcn.engine.settings import TrainingOptions, settings_of
+from obcn.engine.start import build_for_training, build_optimizer
+from obcn.engine.state import Progress, read_state, save_state
+from obcn.engine.stop import StopSignals
+from obcn.errors import RunStoppedError, UserError
 
 
 def train(config: DetectorConfig, train_set: Annotations, val_set: Annotations, options: TrainingOptions) -> Card:
@@ -76,104 +39,94 @@ def train(config: DetectorConfig, train_set: Annotations, val_set: Annotations, 
     ``--resume``, ``metrics.jsonl`` with one line per validation, and TensorBoard curves.
 
     Raises:
-        UserError: nothing to resume, a run already there, classes that differ, nothing to freeze, started by torchrun,
-            or a loss that is not finite.
+        UserError: nothing to resume, a run already there or at work there, other settings than the resumed run's,
+            classes that differ, nothing to freeze, started by torchrun, a loss that is not finite, or no room to write.
+        RunStoppedError: by Ctrl-C or SIGTERM, with everything saved.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("training runs in one process on one device: start it without torchrun")
-    return _Run(config, train_set, val_set, options).execute()
+    if train_set.classes != val_set.classes:
+        training, validation = ", ".join(train_set.classes), ", ".join(val_set.classes)
+        raise UserError(
+            f"the training classes ({training}) are not the validation classes ({validation}); both "
+            "files must list the same categories"
+        )
+    folder = RunFolder(options.output)
+    with folder.opened(options.resume), StopSignals() as stop, folder.named_in_errors():
+        return _Run(config, train_set, val_set, options, stop).execute()
 
 
 class _Run:
     """One training run: what its loop needs at hand."""
 
     def __init__(
-        self, config: DetectorConfig, train_set: Annotations, val_set: Annotations, options: TrainingOptions
+        self,
+        config: DetectorConfig,
+        train_set: Annotations,
+        val_set: Annotations,
+        options: TrainingOptions,
+        stop: StopSignals,
     ) -> None:
-        if train_set.classes != val_set.classes:
-            training, validation = ", ".join(train_set.classes), ", ".join(val_set.classes)
-            raise UserError(
-                f"the training classes ({training}) are not the validation classes ({validation}); both "
-                "files must list the same categories"
-            )
-        self.config, self.options = config, options
-        # Now: the tree may move on while this runs, but the code that runs is in memory; so may the start.
+        self.config, self.train_set, self.val_set, self.options, self.stop = config, train_set, val_set, options, stop
+        # Now: the tree may move on while this runs, but the code that runs is in memory.
         self.commit = current_commit()
-        self.start = None if options.init is None else read_card(find_checkpoint(options.init)).training
-        self.train_set, self.val_set = train_set, val_set
-        self.epochs = options.epochs or config.schedule.epochs
+        self.folder = RunFolder(options.output)
+        saved = read_state(self.folder.state) if self.folder.state.exists() else None
+        self.settings = settings_of(config, train_set, val_set, options, saved)
+        self.epochs = self.settings.epochs
         self.steps_per_epoch = math.ceil(len(train_set) / config.schedule.batch_size)
         self.total_steps = self.epochs * self.steps_per_epoch
         self.device = torch.device(options.device)
 
-        torch.manual_seed(options.seed)
-        self.detector = _build(config, train_set.classes, options).to(self.device)
+        torch.manual_seed(self.settings.seed)
+        self.detector = build_for_training(config, self.settings, resumed=saved is not None).to(self.device)
         self.detector.backbone.mixed_precision = self.device.type == "cuda"
-        self.optimizer = _optimizer(self.detector, config.schedule)
-        self.progress = self._start_or_resume()
+        self.optimizer = build_optimizer(self.detector, config.schedule)
+        self.progress = Progress()
+        if saved is not None:
+            saved.restore(self.detector, self.optimizer)
+            self.progress = saved.progress
 
     def execute(self) -> Card:
-        loader = self._loader()
         display = TrainingDisplay(self.total_steps, self.steps_per_epoch, self.progress.step)
-        # Steps that a killed run logged after its last state come again: TensorBoard shall show them once.
-        curves = SummaryWriter(str(self.options.output), purge_step=self.progress.step + 1)
-        with display, curves, _plain_user_errors():
+        unclosed = self.progress.epochs_closed < self.progress.step // self.steps_per_epoch
+        # What a killed run logged after its last state comes again: TensorBoard shall show it once.
+        curves = SummaryWriter(str(self.options.output), purge_step=self.progress.step + (not unclosed))
+        with display, curves, plain_loader_errors():
+            if unclosed:
+                self._close_epoch(curves, display)
             self.detector.train()
-            before = time.monotonic() - self.progress.seconds
-            for photos, targets in loader:
-                losses = self._step(photos, targets)
-                self.progress.step += 1
-                self.progress.seconds = time.monotonic() - before
-                self._log(curves, losses)
-                display.advance(losses)
-                if self.progress.step % self.steps_per_epoch == 0:
-                    self._end_epoch(curves, display)
-                elif self.progress.step % self.options.save_every == 0:
-                    self._save_state()
-        return read_card(self.options.output / "last.safetensors")
+            self._take_steps(curves, display)
+        return read_card(self.folder.last)
 
-    def _start_or_resume(self) -> Progress:
-        state = self.options.output / STATE_FILE
-        if self.options.resume and state.is_file():
-            return load_state(state, self.detector, self.optimizer, self._fingerprint())
-        if state.is_file():
-            raise UserError(f"{self.options.output} holds a run; give --resume to go on, or another --output")
-        # A folder without a state is a run that was stopped before its first one: it starts again.
-        if self.options.resume and not self.options.output.is_dir():
-            raise UserError(f"{self.options.output}: no such run to resume")
-        try:
-            self.options.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot make the folder {self.options.output}: {error.strerror}") from error
-        return Progress()
-
-    def _fingerprint(self) -> str:
-        options = self.options
-        settings = [
-            self.config.model_dump_json(),
-            self.train_set.digest(),
-            self.val_set.digest(),
-            repr((self.epochs, options.seed, options.init, options.freeze_trunk, self.train_set.classes)),
-        ]
-        return hashlib.sha256("\n".join(settings).encode()).hexdigest()
-
-    def _loader(self) -> DataLoader:
-        batch_size = self.config.schedule.batch_size
-        first_epoch = self.progress.step // self.steps_per_epoch
-        batches = [
-            batch
-            for epoch in range(first_epoch, self.epochs)
-            for batch in batches_of_epoch(self.train_set, batch_size, self.options.seed, epoch)
-        ]
-        return DataLoader(
-            TrainingSet(self.train_set, self.options.seed, self.config.input.crop, self.config.input.recolour),
-            batch_sampler=batches[self.progress.step - first_epoch * self.steps_per_epoch :],
-            num_workers=1 if self.device.type == "cpu" else 8,
-            collate_fn=collate,
-            pin_memory=self.device.type == "cuda",
-            # Its own generator: else each start of the loader would draw from the global random state.
-            generator=torch.Generator(),
+    def _take_steps(self, curves: SummaryWriter, display: TrainingDisplay) -> None:
+        before = time.monotonic() - self.progress.seconds
+        batches = remaining_batches(
+            self.train_set, self.config, self.settings.seed, self.epochs, self.progress.step, self.device
         )
+        for photos, targets in batches:
+            losses = self._step(photos, targets)
+            self.progress.step += 1
+            self.progress.seconds = time.monotonic() - before
+            self._log(curves, losses)
+            display.advance(losses)
+            if self.progress.step % self.steps_per_epoch == 0:
+                # Before the validation too: a run that is stopped in it goes on with it.
+                self._save_state()
+                self._close_epoch(curves, display)
+            elif self.stop.received or self.progress.step % self.options.save_every == 0:
+                self._save_state()
+            self._stop_if_told()
+
+    def _stop_if_told(self) -> None:
+        """End the run, whose state must be on the disk."""
+        if self.stop.received:
+            command = typed_command()
+            again = command if "--resume" in command.split() else f"{command} --resume"
+            raise RunStoppedError(
+                f"stopped after step {self.progress.step} of {self.total_steps}; all is kept, to go on: {again}",
+                128 + self.stop.received,
+            )
 
     def _step(self, photos: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, float]:
         schedule = self.config.schedule
@@ -201,28 +154,36 @@ class _Run:
                 curves.add_scalar(f"train/{name}", value, self.progress.step)
             curves.add_scalar("train/lr", self.optimizer.param_groups[0]["lr"], self.progress.step)
 
-    def _end_epoch(self, curves: SummaryWriter, display: TrainingDisplay) -> None:
+    def _close_epoch(self, curves: SummaryWriter, display: TrainingDisplay) -> None:
+        """Validate the epoch whose last step is done and saved, and write its figures and checkpoints."""
         epoch = self.progress.step // self.steps_per_epoch
-        output = self.options.output
         due = epoch % self.options.validate_every == 0 or epoch == self.epochs
         measured = self._validate(display) if due else None
         card = self._card(measured)
         if measured is not None:
             for name, value in measured.metrics.items():
                 curves.add_scalar(f"val/{name.replace(':', '/')}", value, self.progress.step)
-            _write_metrics(output / "metrics.jsonl", epoch, card.training.minutes, measured)
+            aside = self.folder.add_metrics(epoch, {"minutes": card.training.minutes, **measured.metrics})
+            if aside is not None:
+                display.say(aside)
             if measured.metrics.get("AP", -1.0) > self.progress.best_ap:
                 self.progress.best_ap = measured.metrics["AP"]
-                save_checkpoint(output / "best.safetensors", self.detector, card)
-        save_checkpoint(output / "last.safetensors", self.detector, card)
+                save_checkpoint(self.folder.best, self.detector, card)
+        save_checkpoint(self.folder.last, self.detector, card)
+        self.progress.epochs_closed = epoch
         self._save_state()
 
     def _validate(self, display: TrainingDisplay) -> Evaluation:
         advance = display.validation(len(self.val_set))
+
+        def on_photo() -> None:
+            advance()
+            self._stop_if_told()
+
         transform = self.detector.transform
         # As `obcn eval` will see the photos; the weights it reads were rounded to half precision on the disk.
         transform.min_size = (self.config.input.min_size,)
-        metrics = evaluate(self.detector, self.val_set, advance)
+        metrics = evaluate(self.detector, self.val_set, on_photo)
         transform.min_size = self.config.input.train_min_sizes
         display.end_validation(metrics)
         self.detector.train()
@@ -230,24 +191,24 @@ class _Run:
         return Evaluation(command=typed_command(), data=data, images=len(self.val_set), metrics=metrics)
 
     def _save_state(self) -> None:
-        path = self.options.output / STATE_FILE
-        save_state(path, self.detector, self.optimizer, self.progress, self._fingerprint())
+        settings = self.settings.model_dump(mode="json")
+        save_state(self.folder.state, self.detector, self.optimizer, self.progress, settings)
 
     def _card(self, measured: Evaluation | None) -> Card:
-        options = self.options
+        settings = self.settings
         training = Training(
             command=typed_command(),
-            data=options.data_name,
+            data=self.options.data_name,
             train_images=len(self.train_set),
             epochs=self.progress.step / self.steps_per_epoch,
-            seed=options.seed,
+            seed=settings.seed,
             device=torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
             torch=torch.__version__,
             commit=self.commit,
             date=now(),
-            started_from=options.init,
-            start=self.start,
-            frozen_trunk=options.freeze_trunk,
+            started_from=settings.init,
+            start=settings.start,
+            frozen_trunk=settings.freeze_trunk,
             minutes=round(self.progress.seconds / 60, 1),
         )
         return Card(
@@ -257,53 +218,3 @@ class _Run:
             training=training,
             evaluation=measured,
         )
-
-
-def _write_metrics(path: Path, epoch: int, minutes: float | None, measured: Evaluation) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    # A run killed between this line and its next state validates the same epoch again.
-    lines = [line for line in lines if json.loads(line)["epoch"] < epoch]
-    lines.append(json.dumps({"epoch": epoch, "minutes": minutes, **measured.metrics}))
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    temporary.replace(path)
-
-
-@contextmanager
-def _plain_user_errors() -> Iterator[None]:
-    """A data loader's worker sends an error as a whole traceback; its last line is the message."""
-    try:
-        yield
-    except UserError as error:
-        name = f"{UserError.__module__}.{UserError.__name__}: "
-        raise UserError(str(error).splitlines()[-1].removeprefix(name)) from error
-
-
-def learning_rate(schedule: ScheduleConfig, step: int, total_steps: int, steps_per_epoch: int) -> float:
-    """Learning rate of one step: linear warm-up, then tenfold drops after the milestones or a half cosine to zero."""
-    warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
-    if schedule.shape == "cosine":
-        return schedule.lr * warmup * 0.5 * (1 + math.cos(math.pi * step / total_steps))
-    drops = sum(step >= milestone * steps_per_epoch for milestone in schedule.milestones)
-    return schedule.lr * warmup * 0.1**drops
-
-
-def _build(config: DetectorConfig, classes: tuple[str, ...], options: TrainingOptions) -> Detector:
-    detector = build_detector(config, classes, pretrained=options.init is None)
-    copied = set() if options.init is None else initialise_from(detector, options.init)
-    detector.transform.min_size = config.input.train_min_sizes
-    if options.freeze_trunk:
-        frozen = {name for name in detector.state_dict() if name.startswith(("backbone.", "rpn."))}
-        if frozen - copied:
-            raise UserError(
-                "a frozen trunk must come whole from a trained detector: give --init a checkpoint with the same "
-                "pyramid and anchors as this config"
-            )
-        detector.backbone.requires_grad_(False)
-        detector.rpn.requires_grad_(False)
-    return detector
-
-
-def _optimizer(detector: Detector, schedule: ScheduleConfig) -> SGD:
-    parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-    return SGD(parameters, schedule.lr, schedule.momentum, weight_decay=schedule.weight_decay)

@@ -26,7 +26,7 @@ box_head:
   offsets: {codec: bins, num_stages: 2}
   hidden: 64
   candidates_per_image: 32
-schedule: {epochs: 3, batch_size: 2, lr: 0.02, warmup_steps: 4, shape: cosine}
+schedule: {epochs: 3, batch_size: 2, lr: 0.02, warmup: 1.0, warmup_steps: 4, shape: cosine}
 """
 
 COLOURS = {1: (220, 40, 40), 2: (40, 60, 220)}

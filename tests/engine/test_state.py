@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from obcn.engine.state import Progress, load_state, save_state
+from obcn.engine.state import Progress, read_state, save_state, state_digest
 from obcn.errors import UserError
 
 
@@ -23,7 +23,7 @@ def run(seed: int) -> tuple[torch.nn.Module, torch.optim.SGD]:
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "state.safetensors"
-    save_state(path, *run(0), Progress(step=7, best_ap=31.5), "settings")
+    save_state(path, *run(0), Progress(step=7, best_ap=31.5), {"lr": 0.1})
     return path
 
 
@@ -34,9 +34,16 @@ def contents(path) -> tuple[dict, dict]:
 
 def test_comes_back_as_it_was(saved):
     model, optimizer = run(1)
-    assert load_state(saved, model, optimizer, "settings") == Progress(step=7, best_ap=31.5)
-    expected, _ = run(0)
+    state = read_state(saved)
+    assert (state.progress, state.settings) == (Progress(step=7, best_ap=31.5), {"lr": 0.1})
+    expected, before = run(0)
+    random = torch.get_rng_state()
+    torch.rand(1)
+    state.restore(model, optimizer)
+    assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in expected.state_dict().items())
+    for own, other in zip(model.parameters(), expected.parameters(), strict=True):
+        assert torch.equal(optimizer.state[own]["momentum_buffer"], before.state[other]["momentum_buffer"])
 
 
 @pytest.mark.parametrize("name", ["model.0.weight", "momentum.0", "random.cpu", "model.1.num_batches_tracked"])
@@ -45,18 +52,52 @@ def test_one_changed_number_is_seen(saved, name):
     tensors[name].view(-1)[-1] += 1
     save_file(tensors, saved, metadata)
     with pytest.raises(UserError, match=rf"{re.escape(str(saved))} is damaged"):
-        load_state(saved, *run(1), "settings")
+        read_state(saved)
 
 
 def test_changed_progress_is_seen(saved):
     tensors, metadata = contents(saved)
     save_file(tensors, saved, metadata | {"progress": metadata["progress"].replace("7", "9")})
     with pytest.raises(UserError, match="is damaged"):
-        load_state(saved, *run(1), "settings")
+        read_state(saved)
 
 
-def test_a_state_of_an_earlier_version_has_no_digest(saved):
+@pytest.mark.parametrize("word", ["progress", "settings", "digest"])
+def test_a_state_without_one_of_its_words(saved, word):
     tensors, metadata = contents(saved)
-    del metadata["digest"]
+    del metadata[word]
     save_file(tensors, saved, metadata)
-    assert load_state(saved, *run(1), "settings").step == 7
+    with pytest.raises(UserError, match=f"not a training state of this version .*{word}"):
+        read_state(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("model.0.weight", None, "weights do not fit"),
+        ("model.0.weight", torch.zeros(4, 3), "weights do not fit"),
+        ("model.2.weight", torch.zeros(1), "weights do not fit"),
+        ("momentum.0", torch.zeros(4, 3), "momentum does not fit"),
+        ("random.cpu", None, "no random state"),
+        ("random.cpu", torch.zeros(3), "no random state"),
+        ("random.cpu", torch.zeros(3, dtype=torch.uint8), "no random state"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(saved, name, value, why):
+    """The digest is made to fit: these are what a state of other code could hold."""
+    tensors, metadata = contents(saved)
+    tensors = {key: tensor for key, tensor in tensors.items() if key != name} | ({} if value is None else {name: value})
+    save_file(tensors, saved, metadata | {"digest": state_digest(tensors, metadata)})
+    with pytest.raises(UserError, match=why):
+        read_state(saved).restore(*run(1))
+
+
+def test_a_folder_and_a_cut_file_are_no_states(saved, tmp_path):
+    whole = saved.read_bytes()
+    for size in (0, 7, 100, len(whole) - 1):
+        saved.write_bytes(whole[:size])
+        with pytest.raises(UserError, match=r"state\.safetensors is not a training state") as caught:
+            read_state(saved)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="not a training state"):
+        read_state(tmp_path)

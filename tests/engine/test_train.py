@@ -15,8 +15,10 @@ from obcn.checkpoints import Card, load_checkpoint, read_card
 from obcn.config import DetectorConfig, ScheduleConfig, load_config
 from obcn.data import Annotations
 from obcn.data.coco import read_coco
-from obcn.engine.train import TrainingOptions, learning_rate, train
+from obcn.engine.schedule import full_rate_steps, learning_rate, warmup_steps
+from obcn.engine.train import TrainingOptions, train
 from obcn.errors import UserError
+from obcn.models import build_detector
 
 
 @pytest.fixture(scope="module")
@@ -91,29 +93,48 @@ class TestRefusals:
         with pytest.raises(UserError, match="finished holds a run; give --resume"):
             train(config, train_set, val_set, options)
 
-    @pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 5}])
-    def test_resume_with_other_options(self, finished, config, train_set, val_set, options, change):
-        with pytest.raises(UserError, match="belongs to a run with another config, data, seed or start"):
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"seed": 1}, "--seed is 1, was 0;"),
+            ({"freeze_trunk": True}, "--freeze-trunk is True, was False;"),
+            ({"init": "obcn"}, "--init is obcn, was not set;"),
+            ({"epochs": 3}, "a run of 4 epochs: --epochs 3 cannot shorten it"),
+        ],
+    )
+    def test_resume_with_other_options(self, finished, config, train_set, val_set, options, change, words):
+        with pytest.raises(UserError, match=words):
             train(config, train_set, val_set, dataclasses.replace(options, resume=True, **change))
 
     def test_resume_with_another_config(self, finished, config, train_set, val_set, options):
-        other = with_changes(config, "schedule", lr=0.03)
-        with pytest.raises(UserError, match="belongs to a run with another config"):
+        other = with_changes(with_changes(config, "schedule", lr=0.03), "box_head", hidden=65)
+        words = r"other settings: box_head\.hidden is 65, was 64; schedule\.lr is 0\.03, was 0\.02; choose another"
+        with pytest.raises(UserError, match=words):
             train(other, train_set, val_set, dataclasses.replace(options, resume=True))
 
-    def test_resume_with_other_data(self, finished, config, val_set, options):
-        with pytest.raises(UserError, match="belongs to a run with another config, data"):
+    def test_resume_with_other_data(self, finished, config, train_set, val_set, options):
+        with pytest.raises(UserError, match="other settings: the training data has other photos or boxes; choose"):
             train(config, val_set, val_set, dataclasses.replace(options, resume=True))
+        with pytest.raises(UserError, match="other settings: the validation data has other photos or boxes; choose"):
+            train(config, train_set, train_set, dataclasses.replace(options, resume=True))
 
     def test_resume_of_nothing(self, config, train_set, val_set, tmp_path):
         with pytest.raises(UserError, match="nowhere: no such run to resume"):
             train(config, train_set, val_set, TrainingOptions(tmp_path / "nowhere", "tiny", resume=True))
         assert not (tmp_path / "nowhere").exists()
 
-    def test_damaged_state(self, config, train_set, val_set, tmp_path):
+    def test_damaged_state_names_the_last_good_checkpoint(self, config, train_set, val_set, tmp_path):
+        resumed = TrainingOptions(tmp_path, "tiny", resume=True)
         (tmp_path / "state.safetensors").write_bytes(b"no state")
+        with pytest.raises(UserError, match=r"state\.safetensors is not a training state .*; no epoch was whole yet"):
+            train(config, train_set, val_set, resumed)
+        (tmp_path / "last.safetensors").write_bytes(b"")
+        with pytest.raises(UserError, match=r"last good checkpoint is (\S*last\.safetensors): .* with --init \1 and"):
+            train(config, train_set, val_set, resumed)
+        (tmp_path / "state.safetensors").unlink()
+        (tmp_path / "state.safetensors").mkdir()
         with pytest.raises(UserError, match=r"state\.safetensors is not a training state"):
-            train(config, train_set, val_set, TrainingOptions(tmp_path, "tiny", resume=True))
+            train(config, train_set, val_set, resumed)
 
     def test_a_trunk_that_was_never_trained_is_not_frozen(self, config, train_set, val_set, tmp_path):
         with pytest.raises(UserError, match="give --init a checkpoint"):
@@ -180,13 +201,13 @@ def test_resuming_a_finished_run_changes_nothing(finished, config, train_set, va
 
 
 def test_stop_between_figures_and_state_repeats_no_line_and_no_point(config, train_set, val_set, tmp_path, monkeypatch):
-    """The worst moment: an epoch is validated and written down, and the run dies before its state is."""
+    """The worst moment: an epoch is validated and written down, and the run dies before its state says so."""
     save = engine.save_state
 
-    def die_at_the_second_epoch(path, model, optimizer, progress, fingerprint):
-        if progress.step == 12:
+    def die_at_the_second_epoch(path, model, optimizer, progress, settings):
+        if progress.epochs_closed == 2:
             raise KeyboardInterrupt
-        save(path, model, optimizer, progress, fingerprint)
+        save(path, model, optimizer, progress, settings)
 
     options = TrainingOptions(tmp_path, "tiny")
     monkeypatch.setattr(engine, "save_state", die_at_the_second_epoch)
@@ -197,6 +218,24 @@ def test_stop_between_figures_and_state_repeats_no_line_and_no_point(config, tra
     train(config, train_set, val_set, dataclasses.replace(options, resume=True))
     assert [line["epoch"] for line in TestOutput.lines(tmp_path)] == [1, 2, 3]
     assert scalars(tmp_path)["val/AP"] == [6, 12, 18]
+
+
+def test_a_finished_run_takes_more_epochs_and_needs_no_option_again(
+    finished, config, train_set, val_set, options, tmp_path
+):
+    """Nor the checkpoint that it started from, which may be gone."""
+    start = tmp_path / "start.safetensors"
+    for suffix in (".safetensors", ".json"):
+        start.with_suffix(suffix).write_bytes((options.output / "last").with_suffix(suffix).read_bytes())
+    first = TrainingOptions(tmp_path / "run", "tiny", epochs=1, seed=5, init=str(start), freeze_trunk=True)
+    train(config, train_set, val_set, first)
+    start.unlink()
+    card = train(config, train_set, val_set, TrainingOptions(first.output, "tiny", epochs=2, resume=True))
+    training = card.training
+    assert (training.epochs, training.seed, training.started_from) == (2, 5, str(start))
+    assert training.frozen_trunk
+    assert training.start == finished.training
+    assert [line["epoch"] for line in TestOutput.lines(first.output)] == [1, 2]
 
 
 def test_frozen_trunk_stays_as_it_is_and_the_box_head_learns(finished, config, train_set, val_set, options, tmp_path):
@@ -214,7 +253,7 @@ def test_frozen_trunk_stays_as_it_is_and_the_box_head_learns(finished, config, t
 
 def test_run_with_the_trunk_free_changes_it_but_not_its_first_stages(finished, config, options, train_set, val_set):
     detector, _ = load_checkpoint(str(options.output / "last.safetensors"))
-    imagenet = engine.build_detector(config, ("red", "blue"), pretrained=True)
+    imagenet = build_detector(config, ("red", "blue"), pretrained=True)
     trained, start = detector.state_dict(), imagenet.state_dict()
     changed = {name for name in start if not torch.allclose(start[name], trained[name], rtol=2e-3, atol=1e-5)}
     assert any(name.startswith("backbone.backbone.blocks.5") for name in changed)
@@ -254,9 +293,26 @@ def test_four_photos_are_learnt(config, train_set, tmp_path, monkeypatch):
 
 class TestLearningRate:
     def test_warm_up_is_linear(self):
-        schedule = ScheduleConfig(lr=0.1, warmup_steps=4, milestones=())
+        schedule = ScheduleConfig(lr=0.1, warmup=1.0, warmup_steps=4, milestones=())
         rates = [learning_rate(schedule, step, 100, 10) for step in range(6)]
         assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+
+    def test_warm_up_is_a_share_of_the_run_up_to_a_number_of_steps(self):
+        schedule = ScheduleConfig(warmup=0.1, warmup_steps=200)
+        assert [warmup_steps(schedule, total) for total in (3, 15, 260, 2000, 2660, 50_000)] == [
+            0,
+            2,
+            26,
+            200,
+            200,
+            200,
+        ]
+
+    def test_a_schedule_is_worth_so_many_steps_at_the_full_rate(self):
+        flat = ScheduleConfig(lr=0.3, warmup=0.5, warmup_steps=4, milestones=(1,))
+        assert full_rate_steps(flat, 20, 10) == pytest.approx((0.25 + 0.5 + 0.75 + 7) + 1)
+        cosine = ScheduleConfig(lr=0.3, warmup=0, shape="cosine")
+        assert full_rate_steps(cosine, 100, 10) == pytest.approx(50, rel=0.02)
 
     def test_no_warm_up(self):
         assert learning_rate(ScheduleConfig(lr=0.1, warmup_steps=0), 0, 100, 10) == 0.1
@@ -276,6 +332,6 @@ class TestLearningRate:
         assert rates == sorted(rates, reverse=True)
 
     def test_cosine_warms_up_too(self):
-        schedule = ScheduleConfig(lr=0.1, warmup_steps=10, shape="cosine")
+        schedule = ScheduleConfig(lr=0.1, warmup=0.01, warmup_steps=1000, shape="cosine")
         assert learning_rate(schedule, 0, 1000, 10) == pytest.approx(0.01)
         assert learning_rate(schedule, 4, 1000, 10) == pytest.approx(0.05, rel=1e-3)

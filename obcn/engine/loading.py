@@ -1,0 +1,65 @@
+"""The training batches that a run has still to see, read by processes of their own."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.utils.data import DataLoader
+
+from obcn.config import DetectorConfig
+from obcn.data import Annotations, TrainingSet, batches_of_epoch, collate
+from obcn.errors import UserError
+
+
+def remaining_batches(
+    train_set: Annotations, config: DetectorConfig, seed: int, epochs: int, step: int, device: torch.device
+) -> DataLoader:
+    """Photos and targets of each step after ``step``, in the order that seed and epoch decide."""
+    size = config.schedule.batch_size
+    steps_per_epoch = -(-len(train_set) // size)
+    first_epoch = step // steps_per_epoch
+    batches = [
+        batch for epoch in range(first_epoch, epochs) for batch in batches_of_epoch(train_set, size, seed, epoch)
+    ]
+    return DataLoader(
+        TrainingSet(train_set, seed, config.input.crop, config.input.recolour),
+        batch_sampler=batches[step - first_epoch * steps_per_epoch :],
+        num_workers=1 if device.type == "cpu" else 8,
+        collate_fn=collate,
+        pin_memory=device.type == "cuda",
+        # Its own generator: else each start of the loader would draw from the global random state.
+        generator=torch.Generator(),
+        worker_init_fn=_leave_signals_to_the_run,
+    )
+
+
+@contextmanager
+def plain_loader_errors() -> Iterator[None]:
+    """One line for what a reading process sends as a whole traceback, and for its death, which may come at any time.
+
+    Raises:
+        UserError: as the reading process raised it, or because it was killed.
+    """
+    try:
+        yield
+    except UserError as error:
+        if "\n" not in str(error):
+            raise
+        name = f"{UserError.__module__}.{UserError.__name__}: "
+        raise UserError(str(error).splitlines()[-1].removeprefix(name)) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "the process that reads photos was killed, perhaps for want of memory; go on with --resume"
+        ) from error
+
+
+def _leave_signals_to_the_run(_: int) -> None:
+    """Ctrl-C and a cluster's SIGTERM reach every process, but the run must not lose its batches within a step.
+
+    A second SIGTERM counts, so that a run that is gone can still end its loader.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
