@@ -5,31 +5,38 @@ No pickle is read or written.
 
 import json
 import math
+import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
-from safetensors import SafetensorError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from obcn.config import DetectorConfig
+from obcn.config import DetectorConfig, describe_problems
 from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.models.detector import Detector, build_detector
 from obcn.models.folding import fold_batch_norms
+from obcn.reading import read_regular
 
 SHIPPED_CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+
+# Bytes; a card of a thousand classes has a tenth of one million.
+_MAX_CARD = 10_000_000
 
 
 class Training(BaseModel):
     """How the weights came about; ``start`` says the same of the checkpoint that they started from."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     command: str
     data: str
     train_images: int
@@ -58,6 +65,8 @@ class Evaluation(BaseModel):
     @classmethod
     def _drop_nan(cls, metrics: dict[str, float]) -> dict[str, float]:
         """JSON knows no NaN."""
+        if any(math.isinf(value) for value in metrics.values()):
+            raise ValueError("figures are percent, and not infinite")
         return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
@@ -66,7 +75,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     name: str
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = Field(max_length=100_000)
     config: DetectorConfig
     training: Training
     evaluation: Evaluation | None = None
@@ -97,13 +106,20 @@ def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, C
         UserError: no such checkpoint, no card beside it, or not one that this package wrote.
     """
     path = find_checkpoint(name_or_path)
-    weights = read_weights(path)
+    shapes = stored_shapes(path)
     card = read_card(path)
     try:
-        detector = build_detector(card.config, card.classes)
-        detector.load_state_dict(weights)
+        # Weightless: a card may describe more than the memory holds, but its file does not lie about its own size.
+        with torch.device("meta"):
+            described = build_detector(card.config, card.classes).state_dict()
+        fits = shapes == {name: tuple(value.shape) for name, value in described.items()}
     except (RuntimeError, UserError) as error:
-        raise UserError(f"{path} does not fit the model that {card_path(path).name} describes") from error
+        raise UserError(f"{path} does not fit the model that {card_path(path).name} describes ({error})") from error
+    if not fits:
+        raise UserError(f"{path} does not fit the model that {card_path(path).name} describes")
+    weights = read_weights(path)
+    detector = build_detector(card.config, card.classes)
+    detector.load_state_dict(weights)
     return detector.to(device).eval(), card
 
 
@@ -118,13 +134,43 @@ def load_for_inference(name_or_path: str, device: str = "cpu") -> tuple[Detector
     return detector, card
 
 
+def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a checkpoint's tensors, by its header alone.
+
+    Raises:
+        UserError: not a safetensors file, or one that holds less or more than its header says.
+    """
+    with _safetensors(path), safe_open(path, framework="pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a dict
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, floating-point ones as float32."""
-    try:
+    """The tensors of a checkpoint, floating-point ones as float32.
+
+    Raises:
+        UserError: not a safetensors file, or weights that are not floating-point numbers, or not finite.
+    """
+    with _safetensors(path):
         tensors = load_file(path)
+    for name, value in tensors.items():
+        if not value.is_floating_point() and not name.endswith("num_batches_tracked"):
+            kind = str(value.dtype).removeprefix("torch.")
+            raise UserError(
+                f"{path}: {name} holds {kind} numbers, which are no weights; save them as float16 or float32"
+            )
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise UserError(f"{path}: {name} holds NaN or infinite weights; take an earlier checkpoint, or train again")
+    return weights
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a safetensors checkpoint ({error}); pickles are not read") from error
-    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
@@ -164,9 +210,9 @@ def find_checkpoint(name_or_path: str) -> Path:
         UserError: there is none.
     """
     path = Path(name_or_path)
-    if not path.suffix and not path.is_file():
+    if not path.suffix and not os.path.isfile(path):
         path = SHIPPED_CHECKPOINTS / f"{name_or_path}.safetensors"
-    if not path.is_file():
+    if not os.path.isfile(path):
         shipped = ", ".join(shipped_names()) or "none here: they come with `pip install -e .` in a clone"
         raise UserError(f"no checkpoint {name_or_path!r}: give a .safetensors file, or a shipped name ({shipped})")
     return path
@@ -190,11 +236,14 @@ def read_card(checkpoint: Path) -> Card:
     """
     path = card_path(checkpoint)
     try:
-        return Card.model_validate_json(path.read_text(encoding="utf-8"))
+        return Card.model_validate_json(read_regular(path, _MAX_CARD))
     except FileNotFoundError as error:
         raise UserError(f"{checkpoint} has no card: {path.name} must lie beside it") from error
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not the card of a checkpoint that this version wrote") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except ValidationError as error:
+        reason = describe_problems(error)
+        raise UserError(f"{path} is not the card of a checkpoint that this version wrote ({reason})") from error
 
 
 def write_card_file(checkpoint: Path, card: Card) -> None:

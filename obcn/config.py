@@ -1,13 +1,17 @@
 """What a detector and its training are, as one YAML file with no hidden defaults worth guessing at.
 
-Unknown keys are errors. ``obcn models`` prints the configs that ship.
+Unknown keys are errors. ``obcn models`` prints the configs that ship. Every number has bounds that no real detector
+reaches: a card from outside says what is built, and must not say how much memory is gone before anybody notices.
 """
 
+import math
+import os
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from obcn.errors import UserError
 from obcn.offsets import (
@@ -21,14 +25,36 @@ from obcn.offsets import (
 )
 from obcn.offsets.codecs import RegressionLoss, ResidualOrigin
 from obcn.offsets.distribution import DecodeRule
+from obcn.reading import read_regular
 
 Model = TypeVar("Model", bound=BaseModel)
 
 SHIPPED_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
+# Bytes. YAML is read at about 100 kB/s.
+_MAX_YAML = 1_000_000
+_SHOWN_PROBLEMS = 5
+
+
+def _no_nan(value: float) -> float:
+    if math.isnan(value):
+        raise ValueError("must be a number")
+    return value
+
+
+_Bins = Annotated[int, Field(ge=1, le=1000)]
+_Stages = Annotated[int, Field(ge=1, le=10)]
+# Of offsets: 1000 is a hundred times the candidate's own size.
+_Reach = Annotated[float, Field(ge=1e-6, le=1000)]
+_Side = Annotated[int, Field(ge=32, le=4096)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Proposals = Annotated[int, Field(ge=1, le=20_000)]
+_Mean = Annotated[float, Field(ge=-1000, le=1000)]
+_Spread = Annotated[float, Field(ge=1e-3, le=1000)]
+
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RegressionOffsets(_Strict):
@@ -36,8 +62,8 @@ class RegressionOffsets(_Strict):
 
     codec: Literal["regression"]
     loss: RegressionLoss = "smooth_l1"
-    beta: float = Field(1.0, gt=0)
-    num_stages: int = Field(1, ge=1)
+    beta: _Reach = 1.0
+    num_stages: _Stages = 1
     class_agnostic: bool = True
 
     def build(self) -> OffsetCodec:
@@ -54,10 +80,10 @@ class BinOffsets(_Strict):
     """
 
     codec: Literal["bins"]
-    num_bins: int = Field(20, ge=1)
-    half_range: float = Field(3.0, gt=0)
-    num_stages: int = Field(1, ge=1)
-    ranges: tuple[float, ...] | None = None
+    num_bins: _Bins = 20
+    half_range: _Reach = 3.0
+    num_stages: _Stages = 1
+    ranges: Annotated[tuple[Annotated[float, Field(gt=0, le=1000)], ...], Field(max_length=10)] | None = None
     decode: DecodeRule = "expectation"
     residual_from: ResidualOrigin = "prediction"
     stage_features: Literal["shared", "repooled"] = "shared"
@@ -87,8 +113,8 @@ class DflOffsets(_Strict):
     """Distribution focal loss: n uniform support points over [-a, a] per coordinate."""
 
     codec: Literal["dfl"]
-    num_points: int = Field(22, ge=2)
-    half_range: float = Field(3.0, gt=0)
+    num_points: int = Field(22, ge=2, le=1000)
+    half_range: _Reach = 3.0
     decode: DecodeRule = "expectation"
     class_agnostic: bool = True
 
@@ -101,9 +127,9 @@ class DfineOffsets(_Strict):
     """D-FINE's support points: dense around 0, the last two at a and 2a; an odd number of them."""
 
     codec: Literal["dfine"]
-    num_points: int = Field(23, ge=5)
-    half_range: float = Field(3.0, gt=0)
-    flatness: float = Field(0.5, gt=0)
+    num_points: int = Field(23, ge=5, le=1000)
+    half_range: _Reach = 3.0
+    flatness: float = Field(0.5, ge=1e-6, le=1000)
     decode: DecodeRule = "expectation"
     class_agnostic: bool = True
 
@@ -123,9 +149,9 @@ class DistanceBinOffsets(_Strict):
     """Distance-aware bins: a sigmoid for each of m uniform bins and two tails per coordinate."""
 
     codec: Literal["distance_bins"]
-    num_bins: int = Field(20, ge=1)
-    half_range: float = Field(3.0, gt=0)
-    sigma: float = Field(1.0, gt=0)
+    num_bins: _Bins = 20
+    half_range: _Reach = 3.0
+    sigma: float = Field(1.0, ge=1e-3, le=1000)
     decode: DecodeRule = "expectation"
     class_agnostic: bool = True
 
@@ -146,32 +172,38 @@ class InputConfig(_Strict):
     would then exceed ``max_size``. In training a photo is cropped around objects, or its colours change, so often.
     """
 
-    min_size: int = Field(ge=1)
-    max_size: int = Field(ge=1)
-    train_min_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    crop: float = Field(0.0, ge=0, le=1)
-    recolour: float = Field(0.0, ge=0, le=1)
+    min_size: _Side
+    max_size: _Side
+    train_min_sizes: tuple[_Side, ...] = Field(min_length=1, max_length=1000)
+    mean: tuple[_Mean, _Mean, _Mean] = (0.485, 0.456, 0.406)
+    std: tuple[_Spread, _Spread, _Spread] = (0.229, 0.224, 0.225)
+    crop: _Share = 0.0
+    recolour: _Share = 0.0
 
 
 class TrunkConfig(_Strict):
     """Backbone and feature pyramid."""
 
     name: Literal["tf_efficientnet_lite0", "resnet50", "resnet101", "resnext101_32x8d"]
-    fpn_channels: int = Field(256, ge=1)
-    frozen_stages: int = Field(2, ge=0, description="how many of the first backbone stages keep their ImageNet weights")
+    fpn_channels: int = Field(256, ge=1, le=2048)
+    frozen_stages: int = Field(
+        2, ge=0, le=100, description="how many of the first backbone stages keep their ImageNet weights"
+    )
 
 
 class ProposalConfig(_Strict):
     """Region proposal network. One tuple of anchor sizes (pixels) per pyramid level, the pooled one included."""
 
-    anchor_sizes: tuple[tuple[Annotated[int, Field(ge=1)], ...], ...]
-    aspect_ratios: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.5, 1.0, 2.0), min_length=1)
-    pre_nms_train: int = Field(2000, ge=1)
-    pre_nms_test: int = Field(1000, ge=1)
-    post_nms_train: int = Field(2000, ge=1)
-    post_nms_test: int = Field(1000, ge=1)
+    anchor_sizes: tuple[
+        Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1, max_length=16)], ...
+    ] = Field(max_length=10)
+    aspect_ratios: tuple[Annotated[float, Field(ge=1e-3, le=1000)], ...] = Field(
+        (0.5, 1.0, 2.0), min_length=1, max_length=16
+    )
+    pre_nms_train: _Proposals = 2000
+    pre_nms_test: _Proposals = 1000
+    post_nms_train: _Proposals = 2000
+    post_nms_test: _Proposals = 1000
 
 
 class SelectionConfig(_Strict):
@@ -187,11 +219,11 @@ class BoxHeadConfig(_Strict):
     """The second stage. More than one foreground IoU makes a cascade of as many stages."""
 
     offsets: Offsets
-    hidden: int = Field(1024, ge=1)
-    candidates_per_image: int = Field(512, ge=1)
+    hidden: int = Field(1024, ge=1, le=8192)
+    candidates_per_image: _Proposals = 512
     positive_fraction: float = Field(0.25, gt=0, le=1)
-    foreground_iou: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.5,), min_length=1)
-    box_loss_weight: float = Field(1.0, gt=0)
+    foreground_iou: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.5,), min_length=1, max_length=10)
+    box_loss_weight: float = Field(1.0, gt=0, le=1e6)
     selection: SelectionConfig = SelectionConfig()
 
     @model_validator(mode="after")
@@ -227,16 +259,17 @@ class ScheduleConfig(_Strict):
     The warm-up lasts the share ``warmup`` of the run, but no more than ``warmup_steps``: a short run warms up shortly.
     """
 
-    epochs: int = Field(12, ge=1)
-    batch_size: int = Field(4, ge=1)
-    lr: float = Field(0.005, gt=0)
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    warmup: float = Field(0.1, ge=0, le=1)
-    warmup_steps: int = Field(500, ge=0)
+    epochs: int = Field(12, ge=1, le=100_000)
+    batch_size: int = Field(4, ge=1, le=10_000)
+    lr: float = Field(0.005, gt=0, le=1000)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-4, ge=0, le=1)
+    warmup: _Share = 0.1
+    warmup_steps: int = Field(500, ge=0, le=10**9)
     shape: Literal["step", "cosine"] = "step"
-    milestones: tuple[int, ...] = (8, 11)
-    clip_norm: float = Field(10.0, gt=0)
+    milestones: tuple[Annotated[int, Field(ge=0, le=10**9)], ...] = Field((8, 11), max_length=1000)
+    # Infinite does not clip.
+    clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=True), AfterValidator(_no_nan)] = 10.0
 
 
 class DetectorConfig(_Strict):
@@ -259,7 +292,7 @@ def load_config(name_or_path: str) -> DetectorConfig:
     path = Path(name_or_path)
     if not path.suffix:
         path = SHIPPED_CONFIGS / f"{name_or_path}.yaml"
-    if not path.is_file():
+    if not os.path.isfile(path):
         shipped = ", ".join(sorted(p.stem for p in SHIPPED_CONFIGS.glob("*.yaml")))
         shipped = shipped or "those that come with `pip install -e .` in a clone"
         raise UserError(f"no config {name_or_path!r}: give a YAML file, or one of {shipped}")
@@ -269,30 +302,45 @@ def load_config(name_or_path: str) -> DetectorConfig:
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """Parse a YAML file into ``model``; every mistake in it is one line of a :class:`UserError`."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _OneOfEachKey)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+        content = yaml.load(read_regular(path, _MAX_YAML).decode(), _OneOfEachKey)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except RecursionError as error:
+        raise UserError(f"{path} is not readable YAML: it is nested too deep") from error
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that there is none of
+        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())[:500]}") from error
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: " + "; ".join(_describe(problem) for problem in error.errors())) from error
+        raise UserError(f"{path}: {describe_problems(error)}") from error
 
 
 class _OneOfEachKey(yaml.SafeLoader):
     """YAML's own loader keeps the last of two values under one key and says nothing."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(problem=f"{key!r} is set twice", problem_mark=node.start_mark)
+        seen = set()
+        for key in (self.construct_object(key, deep=True) for key, _ in node.value):
+            # What cannot be a key, YAML's own loader refuses.
+            if isinstance(key, Hashable) and key in seen:
+                problem = f"{repr(key)[:60]} is set twice"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
+            if isinstance(key, Hashable):
+                seen.add(key)
         return super().construct_mapping(node, deep)
 
 
+def describe_problems(error: ValidationError) -> str:
+    """What is wrong with a config or a card, each problem with its place, the first few of them."""
+    problems = error.errors(include_url=False, include_input=False)
+    # A misspelt key explains the missing one.
+    problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
+    more = "; and more" if len(problems) > _SHOWN_PROBLEMS else ""
+    return "; ".join(_describe(problem) for problem in problems[:_SHOWN_PROBLEMS]) + more
+
+
 def _describe(problem) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "file"
+    where = ".".join(str(part)[:60] for part in problem["loc"]) or "file"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {where!r}"
     return f"{where}: {problem['msg']}"

@@ -204,6 +204,37 @@ class TestNoCard:
         assert "does not fit the model that pets.json describes" in refusal(saved)
 
 
+class TestBadWeights:
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_one_that_is_not_finite(self, saved, value):
+        tensors = load_file(saved)
+        tensors["roi_heads.box_head.class_scores.bias"][0] = value
+        save_file(tensors, saved)
+        assert "pets.safetensors: roi_heads.box_head.class_scores.bias holds NaN or infinite" in refusal(saved)
+
+    def test_whole_numbers(self, saved):
+        tensors = load_file(saved)
+        tensors["roi_heads.box_head.class_scores.bias"] = torch.ones(3, dtype=torch.int8)
+        save_file(tensors, saved)
+        assert "class_scores.bias holds int8 numbers, which are no weights" in refusal(saved)
+
+    def test_a_card_of_a_larger_model_is_refused_before_it_is_built(self, saved, monkeypatch):
+        """By the file's header: 4 TB of weights would not fit."""
+        content = json.loads(saved.with_suffix(".json").read_text())
+        content["config"]["box_head"] |= {"hidden": 8192}
+        content["config"]["trunk"] |= {"fpn_channels": 2048}
+        content["classes"] = [str(number) for number in range(90_000)]
+        saved.with_suffix(".json").write_text(json.dumps(content))
+        monkeypatch.setattr(checkpoints, "read_weights", lambda _: pytest.fail("read the weights"))
+        assert "does not fit the model that pets.json describes" in refusal(saved)
+
+    def test_a_card_out_of_bounds_names_the_number(self, saved):
+        content = json.loads(saved.with_suffix(".json").read_text())
+        content["config"]["box_head"]["hidden"] = 10**30
+        saved.with_suffix(".json").write_text(json.dumps(content))
+        assert "config.box_head.hidden" in refusal(saved)
+
+
 class TestShipped:
     def test_unknown_name_lists_what_is_shipped(self, tmp_path, monkeypatch):
         monkeypatch.setattr(checkpoints, "SHIPPED_CHECKPOINTS", tmp_path)

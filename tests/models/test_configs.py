@@ -179,3 +179,68 @@ def test_a_key_that_is_set_twice_is_named(tmp_path):
     path.write_text((SHIPPED_CONFIGS / "compact_obcn.yaml").read_text() + "name: another\n")
     with pytest.raises(UserError, match=r"twice\.yaml is not readable YAML: 'name' is set twice"):
         load_config(str(path))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("input.min_size", 1),
+        ("input.max_size", 10**6),
+        ("input.std", [0.0, 1.0, 1.0]),
+        ("trunk.fpn_channels", 10**6),
+        ("proposals.anchor_sizes", [[], [], [], []]),
+        ("proposals.post_nms_test", 10**9),
+        ("box_head.hidden", 10**30),
+        ("box_head.foreground_iou", [0.5] * 2000),
+        ("box_head.offsets", {"codec": "bins", "num_stages": 400}),
+        ("box_head.offsets", {"codec": "bins", "num_stages": 10**7}),
+        ("box_head.offsets", {"codec": "dfl", "num_points": 10**8}),
+        ("schedule.lr", float("inf")),
+        ("schedule.momentum", float("nan")),
+        ("schedule.momentum", -1),
+        ("schedule.weight_decay", -1),
+        ("schedule.clip_norm", float("nan")),
+    ],
+)
+def test_numbers_that_no_detector_reaches_are_refused(place, value, tmp_path):
+    content = load_config("compact_obcn").model_dump(mode="json")
+    *above, key = place.split(".")
+    inner = content
+    for part in above:
+        inner = inner[part]
+    inner[key] = value
+    path = tmp_path / "huge.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=place) as caught:
+        load_config(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_infinite_clip_norm_does_not_clip(tmp_path):
+    content = load_config("compact_obcn").model_dump(mode="json")
+    content["schedule"]["clip_norm"] = float("inf")
+    (tmp_path / "free.yaml").write_text(yaml.safe_dump(content))
+    assert load_config(str(tmp_path / "free.yaml")).schedule.clip_norm == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[" * 2000, "nested too deep"),
+        ("epochs: " + "9" * 5000, "not readable YAML"),
+        ("date: 2001-99-99", "not readable YAML"),
+        ("? [a]\n: b", "not readable YAML"),
+        ("a: " + "x" * 1_000_001, "no such file has more than 1"),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_refused_in_words(text, problem, tmp_path):
+    (tmp_path / "odd.yaml").write_text(text)
+    with pytest.raises(UserError, match=problem):
+        load_config(str(tmp_path / "odd.yaml"))
+
+
+def test_many_keys_are_read_in_linear_time(tmp_path):
+    (tmp_path / "many.yaml").write_text("".join(f"k{number}: 1\n" for number in range(30_000)))
+    with pytest.raises(UserError, match=r"unknown key 'k0'.*and more$") as caught:
+        load_config(str(tmp_path / "many.yaml"))
+    assert len(str(caught.value)) < 1000
