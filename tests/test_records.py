@@ -386,3 +386,35 @@ def test_an_absent_column_is_named(run):
     _, _, path, _ = run
     with pytest.raises(UserError, match="no column 'stage3_spread_x'"):
         read_records(path, ["score", "stage3_spread_x"])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("error_x", np.nan, "nan is not from -1e"),
+        ("error_px_w", np.inf, "inf is not from -1e"),
+        ("box_x1", 1e38, "is not from -1e"),
+        ("score", 1.5, "1.5 is not from -0.0001 to 1.0001"),
+        ("image_id", None, "None is not a value"),
+        ("truth_crowd", None, "None is not what a true object has"),
+        ("outcome", "lost", "'lost' is not one of matched, unmatched, ignored, missed"),
+        ("truth_area", "wide", "column truth_area holds string, not double"),
+    ],
+)
+def test_a_value_that_no_detector_writes_is_named_with_column_and_row(run, tmp_path, column, value, words):
+    _, _, path, _ = run
+    table = pq.read_table(path)
+    values = table[column].to_pylist()
+    row = next(number for number, found in enumerate(table["outcome"].to_pylist()) if found == "matched")
+    kind = table.schema.field(column).type
+    if isinstance(value, str) and column != "outcome":
+        values, kind = [value] * len(values), pa.string()
+    else:
+        values[row] = value
+    place = table.column_names.index(column)
+    changed = table.set_column(place, column, pa.array(values, from_pandas=False).cast(kind))
+    pq.write_table(changed.replace_schema_metadata(table.schema.metadata), tmp_path / "bad.parquet")
+    with pytest.raises(UserError, match=f"column {column}") as caught:
+        read_records(tmp_path / "bad.parquet")
+    assert words in str(caught.value)
+    assert "holds" in words or f"row {row}: " in str(caught.value)

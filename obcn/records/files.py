@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from obcn.errors import UserError
-from obcn.records.schema import arrow_schema
+from obcn.records.checks import check_rows
+from obcn.records.schema import arrow_schema, record_columns
 
 Columns = dict[str, np.ndarray]
 
@@ -39,9 +40,9 @@ class RecordInfo(BaseModel):
     card: dict[str, Any]
     command: str
     data: str
-    photos: int
+    photos: int = Field(ge=0, le=10**12)
     categories: dict[int, str]
-    bins: tuple[int, ...]
+    bins: tuple[Annotated[int, Field(ge=1, le=2000)], ...] = Field(max_length=10)
 
     @property
     def num_stages(self) -> int:
@@ -137,9 +138,11 @@ def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
     if absent:
         raise UserError(f"{path} has no column {absent[0]!r}: {info.model} has {info.num_stages} stage(s) of bins")
     try:
-        return file.read(columns=columns)
+        table = file.read(columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} is damaged ({error}); write it anew with `obcn eval --records`") from error
+    check_rows(path, table, record_columns(info.num_stages))
+    return table
 
 
 def _metadata(info: RecordInfo) -> dict[bytes, bytes]:
