@@ -332,7 +332,7 @@ class _OneOfEachKey(yaml.SafeLoader):
 
 def describe_problems(error: ValidationError) -> str:
     """What is wrong with a config or a card, each problem with its place, the first few of them."""
-    problems = error.errors(include_url=False, include_input=False)
+    problems = error.errors()
     # A misspelt key explains the missing one.
     problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
     more = "; and more" if len(problems) > _SHOWN_PROBLEMS else ""
