@@ -252,3 +252,24 @@ def test_predict_into_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     blocker.write_text("in the way")
     result = obcn("predict", SAMPLES / "kitten.jpg", "--json", blocker / "rows.json")
     assert_one_line_error(result, "cannot make the folder")
+
+
+def test_a_regression_head_cannot_rank_by_what_it_does_not_know() -> None:
+    result = obcn("predict", SAMPLES / "dog.jpg", "--model", "regression", "--rank-by", "certainty")
+    assert_one_line_error(result, "--rank-by certainty", "regresses")
+
+
+def test_boxes_that_vote_lie_elsewhere_and_unsure_ones_rank_lower(tmp_path: Path) -> None:
+    rows = {}
+    for name, options in (
+        ("plain", ("--rank-by", "score", "--merge-by", "suppression")),
+        ("voting", ("--rank-by", "score", "--merge-by", "voting")),
+        ("certainty", ("--rank-by", "certainty", "--merge-by", "suppression")),
+    ):
+        found = tmp_path / f"{name}.json"
+        result = obcn("predict", SAMPLES / "dog.jpg", "--model", "obcn", "--json", found, *options)
+        assert result.returncode == 0, result.stderr
+        rows[name] = json.loads(found.read_text())[0]
+    assert rows["voting"]["score"] == rows["plain"]["score"]
+    assert rows["voting"]["bbox"] != rows["plain"]["bbox"]
+    assert rows["certainty"]["score"] < rows["plain"]["score"]

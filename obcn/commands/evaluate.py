@@ -9,10 +9,13 @@ from obcn.commands.files import write_text
 from obcn.commands.options import (
     DecodeOption,
     DeviceOption,
+    MergeOption,
     ModelOption,
+    RankOption,
     StagesOption,
     chosen_device,
     decode_by,
+    select_by,
     show_notes,
 )
 from obcn.errors import UserError
@@ -34,6 +37,8 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Split of the VOC folder.")] = "val",
     decode: DecodeOption = None,
     stages: StagesOption = None,
+    rank_by: RankOption = None,
+    merge_by: MergeOption = None,
     device: DeviceOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     records: Annotated[
@@ -51,10 +56,14 @@ def evaluate(
     from obcn.checkpoints import find_checkpoint, load_for_inference, typed_command, write_card_file
     from obcn.engine import report
 
-    if write_card and (decode is not None or stages is not None):
-        raise UserError("a card says how its model is read by default: give --write-card without --decode and --stages")
+    if write_card and any(asked is not None for asked in (decode, stages, rank_by, merge_by)):
+        raise UserError(
+            "a card says how its model is read by default: give --write-card without --decode, --stages, --rank-by and "
+            "--merge-by"
+        )
     detector, card = load_for_inference(model, chosen_device(device))
     decode_by(detector, decode, stages)
+    select_by(detector, rank_by, merge_by)
     truth = _truth(detector.classes, data, images, annotations, voc, split)
     show_notes(truth)
     name = str(data or annotations or f"{voc} ({split})")

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -17,6 +18,14 @@ DecodeOption = Annotated[
     Literal["argmax", "expectation"] | None, typer.Option(help="How a bin head's distribution becomes an offset.")
 ]
 StagesOption = Annotated[int | None, typer.Option(help="Use only the first so many stages of a bin head.")]
+RankOption = Annotated[
+    Literal["score", "certainty"] | None,
+    typer.Option(help="What boxes rank by: class score, or score and how sure the head is. Default: as its card says."),
+]
+MergeOption = Annotated[
+    Literal["suppression", "voting"] | None,
+    typer.Option(help="Keep the best of the boxes on an object, or let them vote. Default: as the card says."),
+]
 DeviceOption = Annotated[
     Literal["cpu", "cuda"] | None, typer.Option(help="By default cuda where there is one, else cpu.")
 ]
@@ -52,3 +61,21 @@ def show_notes(*sets: "Annotations") -> None:
     for annotations in sets:
         for note in annotations.notes:
             typer.echo(f"obcn: {note}", err=True)
+
+
+def select_by(
+    detector: "Detector",
+    rank_by: Literal["score", "certainty"] | None,
+    merge_by: Literal["suppression", "voting"] | None,
+) -> None:
+    """Have a detector rank and merge boxes as ``--rank-by`` and ``--merge-by`` say.
+
+    Raises:
+        UserError: its head keeps no distribution to rank by.
+    """
+    if rank_by == "certainty" and not detector.codec.num_stages:
+        raise UserError("--rank-by certainty needs a head that keeps a distribution; this one regresses")
+    as_shipped = detector.thresholds
+    detector.thresholds = replace(
+        as_shipped, rank_by=rank_by or as_shipped.rank_by, merge_by=merge_by or as_shipped.merge_by
+    )

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from obcn.commands.files import make_folder, write_text
-from obcn.commands.options import DecodeOption, DeviceOption, ModelOption, StagesOption, chosen_device, decode_by
+from obcn.commands.options import (
+    DecodeOption,
+    DeviceOption,
+    MergeOption,
+    ModelOption,
+    RankOption,
+    StagesOption,
+    chosen_device,
+    decode_by,
+    select_by,
+)
 from obcn.errors import UserError
 
 
@@ -17,6 +27,8 @@ def predict(
     score: Annotated[float, typer.Option(min=0, max=1, help="Leave out detections below this.")] = 0.5,
     decode: DecodeOption = None,
     stages: StagesOption = None,
+    rank_by: RankOption = None,
+    merge_by: MergeOption = None,
     device: DeviceOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write COCO result rows here.")] = None,
     save: Annotated[Path | None, typer.Option(help="Folder to write the photos with their boxes into.")] = None,
@@ -35,6 +47,7 @@ def predict(
     photos = [photo for path in photos for photo in _photos(path)]
     detector, _ = load_for_inference(model, chosen_device(device))
     decode_by(detector, decode, stages)
+    select_by(detector, rank_by, merge_by)
     # A box is voted on by all that the detector scores, however few of them are shown.
     detector.thresholds = replace(detector.thresholds, score=min(score, detector.thresholds.score))
     if save is not None:
