@@ -24,6 +24,18 @@ from obcn.errors import UserError
 
 FIGURES = ("AP", "AP50", "AP70", "AP80", "AP90")
 
+# Evaluations of the detectors that ship; "plain" is without ranking by certainty and voting.
+SHIPPED = (
+    "regression",
+    "regression_voting",
+    "obcn",
+    "obcn_plain",
+    "obcn_one_stage_plain",
+    "obcn_one_stage",
+    "obcn_argmax",
+    "obcn_one_stage_argmax",
+)
+
 # The order of the page: the paper's tables, then what it leaves open.
 ORDER = (
     "table1",
@@ -137,10 +149,7 @@ def _studies(results: Path) -> dict[str, StudyResults]:
 
 
 def _shipped_section(folder: Path) -> str:
-    files = [
-        folder / f"{name}.json"
-        for name in ("regression", "obcn", "obcn_argmax", "obcn_one_stage", "obcn_one_stage_argmax")
-    ]
+    files = [folder / f"{name}.json" for name in SHIPPED]
     present = [path for path in files if path.is_file()]
     if not present:
         return ""

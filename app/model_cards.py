@@ -14,7 +14,7 @@ from obcn.config import (
     RegressionOffsets,
 )
 from obcn.errors import UserError
-from obcn.offsets import BinCodec
+from obcn.offsets import hierarchical_ranges
 
 FIGURES = ("AP", "AP50", "AP75", "AP90")
 
@@ -31,11 +31,14 @@ def head_in_words(config: DetectorConfig) -> str:
             loss = _LOSSES.get(offsets.loss, f"Smooth L1 with \N{GREEK SMALL LETTER BETA} = {offsets.beta:.3g}")
             said = f"Regression: one number per coordinate, trained by {loss}"
         case BinOffsets():
-            codec = offsets.build()
-            assert isinstance(codec, BinCodec)
-            ranges = ", ".join(f"±{half_range:.3g}" for half_range in codec.ranges)
-            stages = "one stage" if codec.num_stages == 1 else f"{codec.num_stages} stages"
-            said = f"Offset bins: {stages} of {codec.num_bins} bins and two tails per coordinate, over {ranges}"
+            half_ranges = offsets.ranges or hierarchical_ranges(
+                offsets.num_bins, offsets.half_range, offsets.num_stages
+            )
+            ranges = ", ".join(f"±{half_range:.3g}" for half_range in half_ranges)
+            stages = "one stage" if offsets.num_stages == 1 else f"{offsets.num_stages} stages"
+            said = f"Offset bins: {stages} of {offsets.num_bins} bins and two tails per coordinate, over {ranges}"
+            if offsets.stage_features == "repooled":
+                said += ", each further stage looking again where the one before places the box"
         case DflOffsets():
             said = f"Distribution focal loss: {offsets.num_points} even points over ±{offsets.half_range:.3g}"
         case DfineOffsets():

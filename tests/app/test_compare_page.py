@@ -96,7 +96,7 @@ def test_a_sample_opens_with_its_best_object_and_everything_about_it(page) -> No
     assert [figure["layout"]["title"]["text"][3] for figure in figures[:4]] == ["x", "y", "w", "h"]
     page_html = html_of(app)
     assert "0.90" in page_html
-    assert "0.80" in page_html
+    assert "0.79" in page_html  # 0.80, less what the head is unsure of
     assert "IoU with truth" in page_html
     assert "IoU with each other" in page_html
     assert {"Report as HTML", "Detections as JSON", "Detections as CSV"} <= downloads_of(app)

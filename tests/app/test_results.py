@@ -21,7 +21,7 @@ def evaluation(ap: float) -> Evaluation:
     return Evaluation(command="obcn eval --model obcn", data="val.json", images=7, metrics={"AP": ap, "AP50": ap + 30})
 
 
-EVALUATIONS = {"obcn": evaluation(41.0), "regression": evaluation(40.0), "mine": evaluation(39.5)}
+EVALUATIONS = {"obcn_plain": evaluation(41.0), "regression": evaluation(40.0), "mine": evaluation(39.5)}
 CURVES = pd.DataFrame(
     {
         "model": ["one", "one", "two", "two"],
@@ -49,7 +49,7 @@ def folder(tmp_path):
 
 def test_everything_that_lies_there_is_read(folder) -> None:
     found = read_folder(folder)
-    assert found.evaluations["some-val"]["obcn"].metrics["AP"] == 41
+    assert found.evaluations["some-val"]["obcn_plain"].metrics["AP"] == 41
     assert found.curves["some-val"].difference.max() == 3
     assert found.studies["table1"].title == "Bins against numbers"
     assert found.problems == []
@@ -83,17 +83,17 @@ def test_no_folder_no_results(tmp_path) -> None:
 
 def test_gains_are_from_regression_and_stand_beside_the_papers() -> None:
     rows = evaluation_rows(EVALUATIONS, load_paper()).set_index("row")
-    assert list(rows.index) == ["regression", "mine", "obcn"]
-    assert rows.loc["obcn", "gain"] == 1.0
-    assert rows.loc["obcn", "paper_gain"] == pytest.approx(4.0), "two stages by expectation: 49.0 - 45.0"
-    assert rows.loc["obcn", "gain_difference"] == pytest.approx(-3.0)
+    assert list(rows.index) == ["regression", "mine", "obcn plain"]
+    assert rows.loc["obcn plain", "gain"] == 1.0
+    assert rows.loc["obcn plain", "paper_gain"] == pytest.approx(4.0), "two stages by expectation: 49.0 - 45.0"
+    assert rows.loc["obcn plain", "gain_difference"] == pytest.approx(-3.0)
     assert rows.loc["mine", "gain"] == -0.5
     assert pd.isna(rows.loc["mine", "paper_AP"])
     assert pd.isna(rows.loc["regression", "gain"])
 
 
 def test_without_a_baseline_no_gain_is_claimed() -> None:
-    rows = evaluation_rows({"obcn": EVALUATIONS["obcn"]}, load_paper())
+    rows = evaluation_rows({"obcn_plain": EVALUATIONS["obcn_plain"]}, load_paper())
     assert rows.gain.isna().all()
     assert "gain in AP" not in comparison_table(rows)
 
@@ -118,8 +118,8 @@ def test_losses_have_a_minus_sign() -> None:
 def test_bars_show_both_gains_of_the_rows_that_have_both() -> None:
     figure = gains_figure(evaluation_rows(EVALUATIONS, load_paper()), DARK)
     bars = {bar.name: dict(zip(bar.y, bar.x, strict=True)) for bar in figure.data}
-    assert bars["ours"] == {"obcn": 1.0}
-    assert bars["the paper"]["obcn"] == pytest.approx(4.0)
+    assert bars["ours"] == {"obcn plain": 1.0}
+    assert bars["the paper"]["obcn plain"] == pytest.approx(4.0)
     assert figure.data[0].marker.pattern.shape != figure.data[1].marker.pattern.shape, "told apart without colour"
 
 
