@@ -10,6 +10,7 @@ from torch import Tensor
 from obcn.config import BinOffsets, Offsets, RegressionOffsets
 from obcn.offsets import OffsetCodec, RepooledCodec
 from obcn.offsets.bins import UniformBins, as_full_precision
+from obcn.offsets.box_code import OffsetCode
 from obcn.offsets.distribution import DecodeRule, OffsetExplanation, decode_stage, explain_stage
 from obcn.offsets.losses import bin_cross_entropy
 
@@ -78,6 +79,11 @@ class ConditionalCodec:
     def num_stages(self) -> int:
         """One: the two stages are a single distribution over first and second bins."""
         return 1
+
+    @property
+    def box(self) -> OffsetCode:
+        """Offsets from the candidate, as for every head here."""
+        return OffsetCode()
 
     @property
     def num_outputs(self) -> int:

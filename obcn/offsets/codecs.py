@@ -1,6 +1,7 @@
-"""The one seam: how four normalised offsets are written as network outputs.
+"""The one seam: how four numbers of a box are written as network outputs.
 
-A detector holds an :class:`OffsetCodec` and never asks which one. Codecs are plain frozen values: they own
+What the numbers mean is the codec's :mod:`box code <obcn.offsets.box_code>`: normalised offsets for this project's own
+heads. A detector holds an :class:`OffsetCodec` and never asks which one. Codecs are plain frozen values: they own
 no parameters, and work on tensors of any device and floating-point dtype.
 """
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from obcn.offsets.bins import UniformBins, as_full_precision, hierarchical_ranges, require_finite
+from obcn.offsets.box_code import BoxCode, OffsetCode
 from obcn.offsets.distribution import DecodeRule, OffsetExplanation, decode_stage, explain_stage
 from obcn.offsets.losses import bin_cross_entropy, giou_loss, l2_loss, smooth_l1_loss
 
@@ -19,7 +21,12 @@ RegressionLoss = Literal["l2", "smooth_l1", "giou"]
 
 
 class OffsetCodec(Protocol):
-    """How four normalised offsets are written as ``num_outputs`` network outputs per candidate."""
+    """How four numbers are written as ``num_outputs`` network outputs per candidate."""
+
+    @property
+    def box(self) -> BoxCode:
+        """What the numbers mean for a box; all docstrings here say "offsets", as this project's heads have them."""
+        ...
 
     @property
     def num_outputs(self) -> int:
@@ -73,6 +80,11 @@ class RegressionCodec:
 
     kind: RegressionLoss = "smooth_l1"
     beta: float = 1.0
+
+    @property
+    def box(self) -> OffsetCode:
+        """Normalised offsets."""
+        return OffsetCode()
 
     @property
     def num_outputs(self) -> int:
@@ -152,6 +164,11 @@ class BinCodec:
     ) -> "BinCodec":
         """Ranges by the paper's rule, each stage as wide as one bin of the stage before."""
         return cls(num_bins, hierarchical_ranges(num_bins, half_range, num_stages), rule, residual_from)
+
+    @property
+    def box(self) -> OffsetCode:
+        """Normalised offsets."""
+        return OffsetCode()
 
     @property
     def stages(self) -> tuple[UniformBins, ...]:

@@ -7,6 +7,7 @@ from typing import Self
 from torch import Tensor
 
 from obcn.offsets.bins import as_full_precision
+from obcn.offsets.box_code import BoxCode, OffsetCode
 from obcn.offsets.distribution import DecodeRule, OffsetExplanation, Support, decode_stage, explain_stage
 
 
@@ -16,9 +17,11 @@ class OneStageCodec(ABC):
 
     Attributes:
         rule: how the distribution becomes an offset.
+        box: what the offset means for a box.
     """
 
     rule: DecodeRule = field(default="expectation", kw_only=True)
+    box: BoxCode = field(default=OffsetCode(), kw_only=True)
 
     @property
     @abstractmethod

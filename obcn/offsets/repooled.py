@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from obcn.offsets.bins import as_full_precision
+from obcn.offsets.box_code import BoxCode
 from obcn.offsets.codecs import OffsetCodec
 from obcn.offsets.distribution import DecodeRule, OffsetExplanation
 
@@ -39,6 +40,11 @@ class RepooledCodec:
             raise ValueError("each look of a repooled head has one stage")
         if self.used_looks is not None and not 1 <= self.used_looks <= len(self.looks):
             raise ValueError(f"this head has {len(self.looks)} stage(s); {self.used_looks} cannot be used")
+
+    @property
+    def box(self) -> BoxCode:
+        """The first look's: every look writes in the first candidate's coordinates."""
+        return self.looks[0].box
 
     @property
     def num_outputs(self) -> int:

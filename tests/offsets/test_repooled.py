@@ -82,3 +82,7 @@ def test_the_first_look_alone_places_the_box_of_the_second():
 def test_impossible_looks_are_refused(looks, used, said):
     with pytest.raises(ValueError, match=said):
         RepooledCodec(looks, used)
+
+
+def test_all_looks_write_in_the_first_candidates_coordinates():
+    assert TWO.box == TWO.looks[0].box == BinCodec().box
