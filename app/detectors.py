@@ -1,6 +1,7 @@
 """Which models there are: the shipped ones, and those that were added while the server runs, for all visitors."""
 
 import itertools
+import os
 import shutil
 import tempfile
 import threading
@@ -19,8 +20,9 @@ from app.lines import RESERVED
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, load_checkpoint, read_card
 from obcn.errors import UserError
 
-# What a newcomer sees before touching anything.
+# What a newcomer sees before touching anything, and where `obcn app --model` lists what its caller wants to see.
 FIRST_MODELS = ("regression", "obcn")
+VARIABLE = "OBCN_MODELS"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ def available_models() -> dict[str, ModelFile]:
     """Every model by name: the shipped ones by file name, then those added on this server, first come first."""
     models, _ = _readable(_offered())
     return models
+
+
+def first_models() -> tuple[str, ...]:
+    """Names of the models that a visitor sees before choosing: those that the server was started with, if any."""
+    started_with = _given()
+    return tuple(name for name, path in _offered().items() if path in started_with) or FIRST_MODELS
 
 
 def unreadable_models() -> list[str]:
@@ -148,7 +156,19 @@ class _Added:
 
 @st.cache_resource(show_spinner=False)
 def _added() -> _Added:
-    return _Added()
+    added = _Added()
+    for path in _given():
+        models, _ = _readable({path.stem: path})
+        for model in models.values():
+            added.add(model, path.stem)
+        if not models:
+            # Offered by its path all the same, so that the pages say what is wrong with it.
+            added.files[str(path)] = path
+    return added
+
+
+def _given() -> list[Path]:
+    return [Path(word) for word in os.environ.get(VARIABLE, "").split(os.pathsep) if word]
 
 
 def _shipped() -> list[Path]:

@@ -26,8 +26,9 @@ from obcn.files import write_whole
 from obcn.models.detector import Detector, build_detector
 from obcn.models.folding import fold_batch_norms
 from obcn.reading import read_regular
+from obcn.resources import ROOT
 
-SHIPPED_CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+SHIPPED_CHECKPOINTS = ROOT / "checkpoints"
 
 # Bytes; a card of a thousand classes has a tenth of one million.
 _MAX_CARD = 10_000_000
@@ -213,7 +214,7 @@ def find_checkpoint(name_or_path: str) -> Path:
     if not path.suffix and not os.path.isfile(path):
         path = SHIPPED_CHECKPOINTS / f"{name_or_path}.safetensors"
     if not os.path.isfile(path):
-        shipped = ", ".join(shipped_names()) or "none here: they come with `pip install -e .` in a clone"
+        shipped = ", ".join(shipped_names()) or "none here"
         raise UserError(f"no checkpoint {name_or_path!r}: give a .safetensors file, or a shipped name ({shipped})")
     return path
 
@@ -257,14 +258,13 @@ def write_card_file(checkpoint: Path, card: Card) -> None:
 
 def current_commit() -> str:
     """The repository's commit, with ``-dirty`` where the tree has changes; ``unknown`` outside a repository."""
-    root = SHIPPED_CHECKPOINTS.parent
-    if not (root / ".git").exists():
+    if not (ROOT / ".git").exists():
         # Installed elsewhere: a repository further up would be somebody else's.
         return "unknown"
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=root,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,

@@ -26,10 +26,11 @@ from obcn.offsets import (
 from obcn.offsets.codecs import RegressionLoss, ResidualOrigin
 from obcn.offsets.distribution import DecodeRule
 from obcn.reading import read_regular
+from obcn.resources import ROOT
 
 Model = TypeVar("Model", bound=BaseModel)
 
-SHIPPED_CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+SHIPPED_CONFIGS = ROOT / "configs"
 
 # Bytes. YAML is read at about 100 kB/s.
 _MAX_YAML = 1_000_000
@@ -294,7 +295,6 @@ def load_config(name_or_path: str) -> DetectorConfig:
         path = SHIPPED_CONFIGS / f"{name_or_path}.yaml"
     if not os.path.isfile(path):
         shipped = ", ".join(sorted(p.stem for p in SHIPPED_CONFIGS.glob("*.yaml")))
-        shipped = shipped or "those that come with `pip install -e .` in a clone"
         raise UserError(f"no config {name_or_path!r}: give a YAML file, or one of {shipped}")
     return read_yaml(path, DetectorConfig)
 

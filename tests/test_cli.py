@@ -273,3 +273,20 @@ def test_boxes_that_vote_lie_elsewhere_and_unsure_ones_rank_lower(tmp_path: Path
     assert rows["voting"]["score"] == rows["plain"]["score"]
     assert rows["voting"]["bbox"] != rows["plain"]["bbox"]
     assert rows["certainty"]["score"] < rows["plain"]["score"]
+
+
+def test_version_is_said() -> None:
+    assert obcn("--version").stdout.strip().startswith("obcn ")
+
+
+def test_analyse_runs_a_script_from_any_folder(tmp_path: Path) -> None:
+    result = obcn("analyse", "loss-gradients", "--help", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "--output" in result.stdout
+    assert "ap-by-iou" in obcn("analyse").stdout
+    assert_one_line_error(obcn("analyse", "nothing"), "no analysis 'nothing'", "ap-by-iou")
+
+
+def test_app_refuses_a_model_without_its_card(tmp_path: Path) -> None:
+    (tmp_path / "lone.safetensors").write_bytes(b"")
+    assert_one_line_error(obcn("app", "--model", tmp_path / "lone.safetensors"), "lone.safetensors", "card (.json)")

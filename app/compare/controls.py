@@ -8,7 +8,7 @@ from app import detectors
 from app.compare import links
 from app.compare.comparison import Settings, num_stages
 from app.components.sample_strip import sample_strip
-from app.detectors import FIRST_MODELS, ModelFile
+from app.detectors import ModelFile, first_models
 from app.lines import MOST_MODELS
 from app.markup import plain
 from app.photos import UPLOAD_TYPES, Photo, sample_paths
@@ -54,7 +54,7 @@ def choose_models(models: Mapping[str, ModelFile]) -> dict[str, ModelFile]:
     Args:
         models: all there are; at least one.
     """
-    first = [name for name in FIRST_MODELS if name in models] or list(models)[:2]
+    first = [name for name in first_models() if name in models] or list(models)[:2]
     chosen = st.multiselect(
         "Models",
         list(models),

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app.detectors import FIRST_MODELS, ModelFile, available_models, devices, stamp
+from app.detectors import ModelFile, available_models, devices, first_models, stamp
 from app.photos import Photo
 from obcn.checkpoints import load_for_inference
 from obcn.errors import UserError
@@ -41,7 +41,7 @@ def scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto:
 def load_first_models() -> None:
     """Load what a newcomer's first photo is shown to, so that they need not wait for it."""
     known = available_models()
-    for name in FIRST_MODELS:
+    for name in first_models():
         # One that cannot be loaded says so on the page, beside those that can.
         with suppress(UserError):
             if name in known:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.app.browsing import ROOT
 
 # What a newcomer has; a developer's own records and data sets would change what the pages show.
-CLONED = (".streamlit", "app", "checkpoints", "results")
+CLONED = ("app", "checkpoints", "results")
 
 BROWSER_ARGUMENTS = [
     "--headless",

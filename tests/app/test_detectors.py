@@ -1,12 +1,13 @@
 """Models that a visitor adds: real files in, names out."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from app import detectors
-from app.detectors import add_folder, add_upload, available_models, model_of_card, unreadable_models
+from app.detectors import add_folder, add_upload, available_models, first_models, model_of_card, unreadable_models
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Evaluation, card_path, read_card, save_checkpoint
 from obcn.errors import UserError
 from obcn.models.detector import build_detector
@@ -155,3 +156,18 @@ def test_the_shipped_checkpoints_are_readable(monkeypatch) -> None:
     monkeypatch.setattr(detectors, "SHIPPED_CHECKPOINTS", SHIPPED_CHECKPOINTS)
     assert {"regression", "obcn"} <= set(available_models())
     assert unreadable_models() == []
+
+
+def test_models_that_the_server_was_started_with_come_first(checkpoint, fresh, tmp_path, monkeypatch) -> None:
+    shipped, mine = put(checkpoint, fresh, "dfl"), put(checkpoint, tmp_path / "run", "best")
+    assert first_models() == detectors.FIRST_MODELS
+    bad = tmp_path / "bad.safetensors"
+    for files, names in (([mine], ("regression",)), ([shipped, mine], ("dfl", "regression"))):
+        monkeypatch.setenv(detectors.VARIABLE, os.pathsep.join(map(str, files)))
+        detectors._added.clear()
+        assert first_models() == names
+    bad.write_bytes(b"")
+    card_path(bad).write_text("{}")
+    monkeypatch.setenv(detectors.VARIABLE, str(bad))
+    detectors._added.clear()
+    assert any("bad.json" in problem for problem in unreadable_models())

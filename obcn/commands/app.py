@@ -1,0 +1,39 @@
+"""``obcn app``."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from obcn.errors import UserError
+from obcn.resources import ROOT
+
+
+def app(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the app listens, on this machine alone.")] = 8501,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="A .safetensors file with its card, to open first; give several, each with its own --model."),
+    ] = None,
+) -> None:
+    """Open the app in the browser.
+
+    Example: `obcn app --model runs/obcn/best.safetensors`
+    """
+    if find_spec("streamlit") is None or find_spec("plotly") is None:
+        raise UserError("the app needs Streamlit and plotly, which are not installed: pip install 'obcn[app]'")
+    for path in model or ():
+        missing = next((file for file in (path, path.with_suffix(".json")) if not file.is_file()), None)
+        if missing or path.suffix != ".safetensors":
+            raise UserError(f"{path}: a model is a .safetensors file with its card (.json) beside it")
+    environment = os.environ | {"OBCN_MODELS": os.pathsep.join(str(path.resolve()) for path in model or ())}
+    # By its file, in the user's own folder: Streamlit reads the theme beside the file, and records land in that folder.
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py"), "--server.port", str(port)]
+    try:
+        raise SystemExit(subprocess.run(command, env=environment).returncode)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,49 @@
+"""What the project says of itself to pip."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import obcn
+from obcn.resources import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PLACES = {"obcn": [], "app": ["app"], "analysis": ["analysis"]}
+
+
+def imported(folder: Path) -> set[str]:
+    """Top-level names of what the modules below a folder import."""
+    names = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+    return names - sys.stdlib_module_names - set(PLACES)
+
+
+def told(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[<>=~! ]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_all_that_is_imported_is_a_dependency(place: str) -> None:
+    extras = PROJECT["optional-dependencies"]
+    wanted = list(PROJECT["dependencies"])
+    for extra in PLACES[place] if place != "obcn" else set(extras) - {"dev"}:
+        wanted += extras[extra]
+    # typing_extensions and pydantic_core come with pydantic; supervision is asked for where it is missing.
+    known = told(wanted) | {"typing-extensions", "pydantic-core", "supervision"}
+    distributions = packages_distributions()
+    for name in imported(ROOT / place):
+        assert {each.lower().replace("_", "-") for each in distributions.get(name, [name])} & known, name
+
+
+def test_the_version_is_said_once_more() -> None:
+    assert PROJECT["version"] == obcn.__version__
