@@ -94,7 +94,8 @@ def choose_settings(models: Mapping[str, ModelFile]) -> Settings:
             horizontal=True,
             key="stages",
             bind="query-params",
-            help="Each further stage zooms in: a window as wide as one bin of the stage before, cut into bins again.",
+            help="Each further stage zooms in: a narrower window around where the stages before put the box, cut into "
+            "bins again.",
         )
     temperature = st.select_slider(
         "Temperature",

@@ -30,7 +30,7 @@ HISTOGRAMS_SAY = (
     "than the bins reach. A lower row enlarges the shaded window of the one above."
 )
 REFINEMENT, VERDICTS = "From candidate to box", "Where each one puts it"
-REFINEMENT_SAY = "Stage 1 moves the candidate; later stages, if there are any, correct it by a hair."
+REFINEMENT_SAY = "Stage 1 moves the candidate; later stages, if there are any, correct what it leaves over."
 VERDICTS_SAY = "Who is closest: compare where each answer puts the four sides of this object."
 
 
