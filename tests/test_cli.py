@@ -290,3 +290,14 @@ def test_analyse_runs_a_script_from_any_folder(tmp_path: Path) -> None:
 def test_app_refuses_a_model_without_its_card(tmp_path: Path) -> None:
     (tmp_path / "lone.safetensors").write_bytes(b"")
     assert_one_line_error(obcn("app", "--model", tmp_path / "lone.safetensors"), "lone.safetensors", "card (.json)")
+
+
+def test_what_is_shown_has_no_say_in_where_boxes_lie(tmp_path: Path) -> None:
+    """Mutant: only the boxes above --score vote."""
+    boxes = []
+    for score in ("0.05", "0.9"):
+        found = tmp_path / f"{score}.json"
+        result = obcn("predict", SAMPLES / "dog.jpg", "--model", "obcn", "--score", score, "--json", found)
+        assert result.returncode == 0, result.stderr
+        boxes.append(json.loads(found.read_text())[0]["bbox"])
+    assert boxes[0] == boxes[1]

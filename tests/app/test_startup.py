@@ -84,7 +84,7 @@ def test_no_page_imports_in_a_visitors_thread() -> None:
 
 
 def test_visitors_of_a_cold_server_all_see_boxes(browser, tmp_path) -> None:
-    visit_cold(browser, tmp_path, later=3)
+    assert visit_cold(browser, tmp_path, later=3) == 8, "six windows, one of them reloaded, and one that came later"
 
 
 def modules_of(script: str) -> list[str]:

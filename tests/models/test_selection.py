@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from obcn.config import BoxHeadConfig, RegressionOffsets, SelectionConfig
-from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections
-from obcn.offsets import BinCodec, RegressionCodec, decode_boxes
+from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections, vote
+from obcn.offsets import BinCodec, RegressionCodec, RepooledCodec, decode_boxes
 from obcn.offsets.sides import side_variance
 
 CODEC = BinCodec(20, (3.0,))
@@ -117,3 +117,29 @@ def test_regression_does_not_know_how_sure_it_is():
         select_detections(scored, PHOTO, RegressionCodec(), DetectionThresholds(rank_by="certainty"))
     with pytest.raises(ValidationError, match="keeps a distribution"):
         BoxHeadConfig(offsets=RegressionOffsets(codec="regression"), selection=SelectionConfig(rank_by="certainty"))
+
+
+def test_an_unsure_box_has_its_class_probability_as_its_vote_not_its_rank():
+    """Mutant: votes weighed by the scores that boxes rank by, which counts the doubt twice."""
+    scored = _scored((2.0, 0.02, 0.5, 2.0))
+    settings = {"score": 0.2, "merge_by": "voting", "voting_sigma": 0.05, "nms_iou": 0.5}
+    plain = select_detections(scored, PHOTO, CODEC, DetectionThresholds(**settings))
+    ranked = select_detections(scored, PHOTO, CODEC, DetectionThresholds(**settings, rank_by="certainty"))
+    decoded = decode_boxes(CODEC.decode(scored.offset_outputs[:, 0]), BOXES)
+    variance = side_variance(CODEC.explain(scored.offset_outputs[:, 0]), BOXES)
+    labels, probabilities = torch.tensor([1, 1, 1, 1]), torch.tensor([0.6, 0.7, 0.4, 0.5])
+    found = {"boxes": decoded, "labels": labels, "probabilities": probabilities}
+    for detections in (plain, ranked):
+        kept = torch.tensor([BOXES.tolist().index(box) for box in detections["candidates"].tolist()])
+        torch.testing.assert_close(detections["boxes"], vote(found, kept, variance, 0.05))
+    assert plain["candidates"].tolist() != ranked["candidates"].tolist(), "the rank decides which box stays"
+
+
+def test_certainty_is_the_first_looks_at_the_first_looks_box():
+    """Mutants: the last stage's spread, or the size after the last stage."""
+    first = BinCodec(20, (3.0,))
+    codec = RepooledCodec((first, BinCodec(20, (0.6,))))
+    outputs = torch.randn(3, codec.num_outputs, generator=torch.Generator().manual_seed(0))
+    candidates = BOXES[:3]
+    alone = side_variance(first.explain(outputs[:, :88]), candidates)
+    torch.testing.assert_close(side_variance(codec.explain(outputs), candidates), alone)
