@@ -178,7 +178,7 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
     """Copy a checkpoint's weights wherever name and shape agree, but never those that only write offsets.
 
     Offset outputs and later looks start fresh whichever head the checkpoint had, so that two heads started from one
-    checkpoint start alike.
+    checkpoint start alike. So do class scores where the checkpoint's classes are others: equally many would fit too.
 
     Returns:
         Names of the tensors that were copied.
@@ -188,10 +188,14 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
     """
     path = find_checkpoint(name_or_path)
     own = detector.state_dict()
+    same_classes = read_card(path).classes == detector.classes
     fitting = {
         name: value
         for name, value in read_weights(path).items()
-        if name in own and own[name].shape == value.shape and not _writes_offsets(name)
+        if name in own
+        and own[name].shape == value.shape
+        and not _writes_offsets(name)
+        and (same_classes or "class_scores" not in name)
     }
     # Pyramids of different trunks may agree in shape: only the backbone proper tells.
     if any(name not in fitting for name in own if name.startswith("backbone.backbone.")):

@@ -144,12 +144,12 @@ def select(scored: ScoredPhoto, codec: OffsetCodec, thresholds: DetectionThresho
     )
 
 
-def detection_rows(found: PhotoDetections, classes: tuple[str, ...], image_id: int, file_name: str) -> list[dict]:
+def detection_rows(found: PhotoDetections, category_ids: dict[str, int], image_id: int, file_name: str) -> list[dict]:
     """COCO result rows, with the file's and class's names beside the ids; bbox is (x, y, width, height) in pixels.
 
     Args:
         found: one photo's detections.
-        classes: the detector's classes; category id k is the k-th, from 1.
+        category_ids: id of each class by its name.
         image_id: the photo's id.
         file_name: the photo's name.
     """
@@ -157,7 +157,7 @@ def detection_rows(found: PhotoDetections, classes: tuple[str, ...], image_id: i
         {
             "image_id": image_id,
             "file_name": file_name,
-            "category_id": classes.index(name) + 1,
+            "category_id": category_ids[name],
             "category": name,
             "bbox": [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)],
             "score": round(score, 4),

@@ -13,6 +13,7 @@ from app.compare.objects import FoundObject
 from app.detectors import ModelFile
 from app.figures.crops import DrawnBox, boxes_on_photo
 from app.style import PAGE_CSS
+from obcn.data import CocoIds
 from obcn.explain import detection_rows
 
 _WIDTH = 1100  # screen pixels that figures in a row share
@@ -47,7 +48,8 @@ def detections_table(seen: Comparison) -> pd.DataFrame:
         stages = seen.stages_used(name)
         said: dict[str, object] = {"model": name, "decode": seen.settings.rule if stages else "regression"}
         said |= {"stages": stages, "temperature": seen.settings.temperature} if stages else {}
-        described = detection_rows(found, seen.models[name].card.classes, image_id=1, file_name=seen.photo.name)
+        ids = CocoIds.numbered([], seen.models[name].card.classes).categories
+        described = detection_rows(found, ids, image_id=1, file_name=seen.photo.name)
         strong = (found.scores > seen.settings.score).tolist()
         rows += [row | said for row, shown in zip(described, strong, strict=True) if shown]
     return pd.DataFrame(rows)

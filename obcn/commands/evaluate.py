@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from obcn.commands.files import write_text
+from obcn.commands.files import make_folder, write_text
 from obcn.commands.options import (
     DecodeOption,
     DeviceOption,
@@ -45,6 +45,9 @@ def evaluate(
         Path | None,
         typer.Option(help="Write one Parquet row per detection and per miss here (docs/records.md)."),
     ] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="Write all detections here, as COCO result rows with the data's ids.")
+    ] = None,
     write_card: Annotated[
         bool, typer.Option("--write-card", help="Record the figures in the checkpoint's own card.")
     ] = False,
@@ -67,7 +70,9 @@ def evaluate(
     truth = _truth(detector.classes, data, images, annotations, voc, split)
     show_notes(truth)
     name = str(data or annotations or f"{voc} ({split})")
-    measured = report.measure(detector, card, truth, typed_command(), name, records)
+    if detections is not None:
+        make_folder(detections.parent)
+    measured = report.measure(detector, card, truth, typed_command(), name, records, detections)
     report.print_table({card.name: measured})
     if json_file is not None:
         write_text(json_file, measured.model_dump_json(indent=2))

@@ -31,6 +31,9 @@ def predict(
     merge_by: MergeOption = None,
     device: DeviceOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write COCO result rows here.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="COCO file whose image and category ids --json gives, by the names in it.")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Folder to write the photos with their boxes into.")] = None,
 ) -> None:
     """Detect objects in photos.
@@ -40,12 +43,17 @@ def predict(
     import json
 
     from obcn.checkpoints import load_for_inference
-    from obcn.data import read_photo
+    from obcn.data import CocoIds, read_photo
     from obcn.drawing import draw_detections
     from obcn.explain import detection_rows, score_photo, select
 
     photos = [photo for path in photos for photo in _photos(path)]
     detector, _ = load_for_inference(model, chosen_device(device))
+    ids = CocoIds.numbered(photos, detector.classes)
+    if annotations is not None:
+        if json_file is None:
+            raise UserError("--annotations gives ids to the rows of --json: give --json too")
+        ids = CocoIds.of_file(annotations, photos, detector.classes)
     decode_by(detector, decode, stages)
     select_by(detector, rank_by, merge_by)
     # A box is voted on by all that the detector scores, however few of them are shown.
@@ -57,10 +65,10 @@ def predict(
         if {_drawn(save, path).resolve() for path in photos} & {path.resolve() for path in photos}:
             raise UserError(f"--save {save} would write over the photos themselves; name another folder")
     rows = []
-    for number, path in enumerate(photos, start=1):
+    for path, image_id in zip(photos, ids.images, strict=True):
         photo = read_photo(path)
         found = select(score_photo(detector, photo), detector.codec, detector.thresholds).above(score)
-        found_rows = detection_rows(found, detector.classes, image_id=number, file_name=path.name)
+        found_rows = detection_rows(found, ids.categories, image_id, path.name)
         rows += found_rows
         typer.echo(f"{path}: {len(found)} object(s)")
         for row in found_rows:

@@ -66,3 +66,28 @@ def train(
     train_set, val_set = read_annotations(load_data_config(data))
     show_notes(train_set, val_set)
     run(detector_config, train_set, val_set, options)
+    typer.echo(_what_next(options.output, data))
+
+
+def _what_next(output: Path, data: Path) -> str:
+    """Where the checkpoint is, and the commands to try it with."""
+    from shlex import quote
+
+    from obcn.checkpoints import read_card
+    from obcn.engine.folder import RunFolder
+
+    folder = RunFolder(output)
+    # There is no best one where the validation data hold nothing to find.
+    path = folder.best if folder.best.is_file() else folder.last
+    card = read_card(path)
+    figures = card.evaluation.metrics if card.evaluation else {}
+    reached = f" (AP {figures['AP']:.1f} after {card.training.epochs:g} epochs)" if "AP" in figures else ""
+    model = quote(str(path))
+    return "\n".join(
+        (
+            f"done: {path}{reached}; next:",
+            f"  obcn eval --model {model} --data {quote(str(data))}",
+            f"  obcn predict PHOTO... --model {model} --save drawn",
+            "  streamlit run app/main.py        # and load it on the page Models",
+        )
+    )

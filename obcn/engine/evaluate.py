@@ -78,12 +78,24 @@ def evaluate(
     Raises:
         UserError: classes differ, or a photo cannot be read.
     """
+    photos = detect(detector, annotations) if photos is None else photos
+    return average_precision(annotations, result_rows(detector, annotations, photos, on_photo))
+
+
+def result_rows(
+    detector: Detector, annotations: Annotations, photos: Iterable[Photo], on_photo: Callable[[], None] = lambda: None
+) -> list[dict]:
+    """COCO result rows of all photos; arguments as :func:`evaluate`.
+
+    Raises:
+        UserError: classes differ, or a photo cannot be read.
+    """
     ids = category_ids(detector, annotations)
     rows = []
-    for record, found in detect(detector, annotations) if photos is None else photos:
+    for record, found in photos:
         rows += coco_rows(record["id"], found, ids)
         on_photo()
-    return average_precision(annotations, rows)
+    return rows
 
 
 def average_precision(annotations: Annotations, rows: list[dict]) -> dict[str, float]:

@@ -20,7 +20,7 @@ def progress_bar(console: Console | None = None) -> Progress:
     """A rich progress bar with counts, time passed and time left."""
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
@@ -32,8 +32,9 @@ def progress_bar(console: Console | None = None) -> Progress:
 class TrainingDisplay:
     """The bar of one run; use it as a context manager."""
 
-    def __init__(self, total_steps: int, steps_per_epoch: int, done: int) -> None:
-        self.console = Console(stderr=True)
+    def __init__(self, total_steps: int, steps_per_epoch: int, done: int, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.epochs = total_steps // steps_per_epoch
         self.steps_per_epoch = steps_per_epoch
         self.done = done
         self.smooth: dict[str, float] = {}
@@ -53,12 +54,13 @@ class TrainingDisplay:
         self.done += 1
         for name, value in losses.items():
             self.smooth[name] = SMOOTHING * self.smooth.get(name, value) + (1 - SMOOTHING) * value
-        note = " ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in self.smooth.items())
         epoch = (self.done - 1) // self.steps_per_epoch + 1
-        self.bar.update(self.task, completed=self.done, note=note, description=f"epoch {epoch}")
+        # Only the sum fits beside the bar; its parts are printed with each epoch's figures.
+        note = f"loss {self.smooth['loss']:.3f}"
+        self.bar.update(self.task, completed=self.done, note=note, description=f"epoch {epoch}/{self.epochs}")
         if not self.console.is_terminal and self.done % 100 == 0:
             # A log file shows no bar.
-            self.console.print(f"step {self.done} (epoch {epoch}): {note}", soft_wrap=True)
+            self.say(f"step {self.done} (epoch {epoch}): {self._losses()}")
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
@@ -74,4 +76,9 @@ class TrainingDisplay:
         if self.validation_task is not None:
             self.bar.remove_task(self.validation_task)
         figures = "  ".join(f"{name} {metrics[name]:.1f}" for name in ("AP", "AP50", "AP70", "AP80", "AP90"))
-        self.console.print(f"epoch {self.done // self.steps_per_epoch}: {figures}")
+        self.say(f"epoch {self.done // self.steps_per_epoch}: {figures}")
+        if self.smooth:
+            self.say(f"  {self._losses()}")
+
+    def _losses(self) -> str:
+        return "  ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in self.smooth.items())

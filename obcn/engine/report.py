@@ -1,5 +1,6 @@
 """Measured figures as tables."""
 
+import json
 import math
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from rich.table import Table
 
 from obcn.checkpoints import Card, Evaluation
 from obcn.data import Annotations
-from obcn.engine.evaluate import detect, evaluate
+from obcn.engine.evaluate import average_precision, detect, result_rows
 from obcn.engine.progress import progress_bar
+from obcn.files import write_whole
 from obcn.models.detector import Detector
 from obcn.records.write import recorded
 
@@ -17,7 +19,13 @@ FIGURES = ("AP", "AP50", "AP60", "AP70", "AP75", "AP80", "AP90", "APs", "APm", "
 
 
 def measure(
-    detector: Detector, card: Card, truth: Annotations, command: str, data: str, records: Path | None = None
+    detector: Detector,
+    card: Card,
+    truth: Annotations,
+    command: str,
+    data: str,
+    records: Path | None = None,
+    detections: Path | None = None,
 ) -> Evaluation:
     """Evaluate with a progress bar on stderr.
 
@@ -28,16 +36,20 @@ def measure(
         command: what the user typed, kept beside the figures.
         data: what to call the photos.
         records: also write a record file here (:mod:`obcn.records.write`).
+        detections: also write all COCO result rows here, as JSON.
 
     Raises:
-        UserError: classes differ, or a photo cannot be read.
+        UserError: classes differ, a photo cannot be read, or a file cannot be written.
     """
     with progress_bar(Console(stderr=True)) as bar:
         task = bar.add_task("photos", total=len(truth), note="")
         photos = detect(detector, truth)
         if records is not None:
             photos = recorded(photos, detector, card, truth, records, command, data)
-        metrics = evaluate(detector, truth, lambda: bar.advance(task), photos)
+        rows = result_rows(detector, truth, photos, lambda: bar.advance(task))
+    if detections is not None:
+        write_whole(detections, json.dumps(rows))
+    metrics = average_precision(truth, rows)
     return Evaluation(command=command, data=data, images=len(truth), metrics=metrics)
 
 

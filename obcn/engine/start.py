@@ -2,7 +2,7 @@
 
 from torch.optim import SGD
 
-from obcn.checkpoints import initialise_from
+from obcn.checkpoints import find_checkpoint, initialise_from, read_card
 from obcn.config import DetectorConfig, ScheduleConfig
 from obcn.engine.settings import RunSettings
 from obcn.errors import UserError
@@ -35,6 +35,18 @@ def build_for_training(config: DetectorConfig, settings: RunSettings, resumed: b
         detector.backbone.requires_grad_(False)
         detector.rpn.requires_grad_(False)
     return detector
+
+
+def starting_point(settings: RunSettings) -> str:
+    """In words, what a new run starts from and which layers of it start fresh."""
+    if settings.init is None:
+        return "starts from ImageNet's trunk; all else is fresh"
+    classes = read_card(find_checkpoint(settings.init)).classes
+    if classes == settings.classes:
+        return f"starts from {settings.init}; what writes offsets starts fresh"
+    return (
+        f"starts from {settings.init}; its classes are others ({', '.join(classes)}), so class scores start fresh too"
+    )
 
 
 def build_optimizer(detector: Detector, schedule: ScheduleConfig) -> SGD:

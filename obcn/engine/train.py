@@ -24,9 +24,9 @@ from obcn.engine.evaluate import evaluate
 from obcn.engine.folder import RunFolder
 from obcn.engine.loading import plain_loader_errors, remaining_batches
 from obcn.engine.progress import TrainingDisplay
-from obcn.engine.schedule import learning_rate
+from obcn.engine.schedule import learning_rate, too_short, warmup_steps
 from obcn.engine.settings import TrainingOptions, settings_of
-from obcn.engine.start import build_for_training, build_optimizer
+from obcn.engine.start import build_for_training, build_optimizer, starting_point
 from obcn.engine.state import Progress, read_state, save_state
 from obcn.engine.stop import StopSignals
 from obcn.errors import RunStoppedError, UserError
@@ -92,12 +92,32 @@ class _Run:
         unclosed = self.progress.epochs_closed < self.progress.step // self.steps_per_epoch
         # What a killed run logged after its last state comes again: TensorBoard shall show it once.
         curves = SummaryWriter(str(self.options.output), purge_step=self.progress.step + (not unclosed))
+        for line in self._opening_lines():
+            display.say(line)
         with display, curves, plain_loader_errors():
             if unclosed:
                 self._close_epoch(curves, display)
             self.detector.train()
             self._take_steps(curves, display)
         return read_card(self.folder.last)
+
+    def _opening_lines(self) -> list[str]:
+        """What this run is about to do, for who has just started it."""
+        schedule, settings, done = self.config.schedule, self.settings, self.progress.step
+        classes = ", ".join(settings.classes[:8]) + (", ..." if len(settings.classes) > 8 else "")
+        lines = [
+            f"{self.config.name} on {self._device_name()}: {len(self.train_set)} photos to train on, "
+            f"{len(self.val_set)} to validate, {len(settings.classes)} class(es): {classes}",
+            f"{self.epochs} epochs of {self.steps_per_epoch} steps, {schedule.batch_size} photos each, the first "
+            f"{warmup_steps(schedule, self.total_steps)} steps to warm up; into {self.folder.path}",
+        ]
+        if done:
+            return [*lines, f"goes on after step {done} of {self.total_steps}"]
+        short = too_short(schedule, self.epochs, self.steps_per_epoch, settings.init)
+        return [*lines, starting_point(settings), *([f"warning: {short}"] if short else [])]
+
+    def _device_name(self) -> str:
+        return torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu"
 
     def _take_steps(self, curves: SummaryWriter, display: TrainingDisplay) -> None:
         before = time.monotonic() - self.progress.seconds
@@ -202,7 +222,7 @@ class _Run:
             train_images=len(self.train_set),
             epochs=self.progress.step / self.steps_per_epoch,
             seed=settings.seed,
-            device=torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
+            device=self._device_name(),
             torch=torch.__version__,
             commit=self.commit,
             date=now(),
