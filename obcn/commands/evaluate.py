@@ -58,26 +58,31 @@ def evaluate(
     """
     from obcn.checkpoints import find_checkpoint, load_for_inference, typed_command, write_card_file
     from obcn.engine import report
+    from obcn.engine.distributed import joined
 
     if write_card and any(asked is not None for asked in (decode, stages, rank_by, merge_by)):
         raise UserError(
             "a card says how its model is read by default: give --write-card without --decode, --stages, --rank-by and "
             "--merge-by"
         )
-    detector, card = load_for_inference(model, chosen_device(device))
-    decode_by(detector, decode, stages)
-    select_by(detector, rank_by, merge_by)
-    truth = _truth(detector.classes, data, images, annotations, voc, split)
-    show_notes(truth)
-    name = str(data or annotations or f"{voc} ({split})")
-    if detections is not None:
-        make_folder(detections.parent)
-    measured = report.measure(detector, card, truth, typed_command(), name, records, detections)
-    report.print_table({card.name: measured})
-    if json_file is not None:
-        write_text(json_file, measured.model_dump_json(indent=2))
-    if write_card:
-        write_card_file(find_checkpoint(model), card.model_copy(update={"evaluation": measured}))
+    with joined(chosen_device(device)) as ranks:
+        detector, card = load_for_inference(model, str(ranks.device))
+        decode_by(detector, decode, stages)
+        select_by(detector, rank_by, merge_by)
+        truth = _truth(detector.classes, data, images, annotations, voc, split)
+        if ranks.first:
+            show_notes(truth)
+        name = str(data or annotations or f"{voc} ({split})")
+        if detections is not None:
+            make_folder(detections.parent)
+        measured = report.measure(detector, card, truth, typed_command(), name, records, detections, ranks)
+        if not ranks.first:
+            return
+        report.print_table({card.name: measured})
+        if json_file is not None:
+            write_text(json_file, measured.model_dump_json(indent=2))
+        if write_card:
+            write_card_file(find_checkpoint(model), card.model_copy(update={"evaluation": measured}))
 
 
 def _truth(

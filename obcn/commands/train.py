@@ -47,6 +47,7 @@ def train(
     """
     from obcn.config import load_config
     from obcn.data import load_data_config, read_annotations
+    from obcn.engine.distributed import is_first_process
     from obcn.engine.train import TrainingOptions
     from obcn.engine.train import train as run
 
@@ -64,9 +65,11 @@ def train(
     )
     detector_config = load_config(config)
     train_set, val_set = read_annotations(load_data_config(data))
-    show_notes(train_set, val_set)
+    if is_first_process():
+        show_notes(train_set, val_set)
     run(detector_config, train_set, val_set, options)
-    typer.echo(_what_next(options.output, data))
+    if is_first_process():
+        typer.echo(_what_next(options.output, data))
 
 
 def _what_next(output: Path, data: Path) -> str:

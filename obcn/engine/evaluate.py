@@ -11,6 +11,7 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from obcn.data.annotations import Annotations, is_ignored
+from obcn.engine.distributed import ALONE, Ranks
 from obcn.errors import UserError
 from obcn.explain import photo_tensor
 from obcn.models.detector import Detector
@@ -62,40 +63,50 @@ def coco_rows(image_id: int, found: dict[str, Tensor], ids: list[int]) -> list[d
 
 
 def evaluate(
-    detector: Detector,
-    annotations: Annotations,
-    on_photo: Callable[[], None] = lambda: None,
-    photos: Iterable[Photo] | None = None,
+    detector: Detector, annotations: Annotations, on_photo: Callable[[], None] = lambda: None, ranks: Ranks = ALONE
 ) -> dict[str, float]:
-    """AP figures in percent of a detector on a data set.
+    """AP figures in percent of a detector on a data set, the same in each process.
 
     Args:
         detector: what to judge.
         annotations: the truth.
-        on_photo: called after each photo.
-        photos: its detections, where something else reads them along; by default :func:`detect` finds them.
+        on_photo: called after each photo of this process.
+        ranks: processes among which the photos are divided.
 
     Raises:
         UserError: classes differ, or a photo cannot be read.
     """
-    photos = detect(detector, annotations) if photos is None else photos
-    return average_precision(annotations, result_rows(detector, annotations, photos, on_photo))
+    photos = detect(detector, annotations.part(ranks.rank, ranks.count))
+    return average_precision(annotations, result_rows(detector, annotations, photos, on_photo, ranks))
 
 
 def result_rows(
-    detector: Detector, annotations: Annotations, photos: Iterable[Photo], on_photo: Callable[[], None] = lambda: None
+    detector: Detector,
+    annotations: Annotations,
+    photos: Iterable[Photo],
+    on_photo: Callable[[], None] = lambda: None,
+    ranks: Ranks = ALONE,
 ) -> list[dict]:
-    """COCO result rows of all photos; arguments as :func:`evaluate`.
+    """COCO result rows of all photos, in the order of ``annotations``, the same in each process.
+
+    Args:
+        detector: what found them.
+        annotations: the truth of all processes.
+        photos: detections of this process's :meth:`~obcn.data.Annotations.part`.
+        on_photo: called after each of them.
+        ranks: processes among which the photos are divided.
 
     Raises:
         UserError: classes differ, or a photo cannot be read.
     """
     ids = category_ids(detector, annotations)
-    rows = []
+    own = []
     for record, found in photos:
-        rows += coco_rows(record["id"], found, ids)
+        own.append(coco_rows(record["id"], found, ids))
         on_photo()
-    return rows
+    every = ranks.gathered(own)
+    # In the order of one process: of two detections with one score the first counts first.
+    return [row for number in range(len(annotations)) for row in every[number % ranks.count][number // ranks.count]]
 
 
 def average_precision(annotations: Annotations, rows: list[dict]) -> dict[str, float]:

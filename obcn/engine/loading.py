@@ -5,33 +5,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from obcn.config import DetectorConfig
 from obcn.data import Annotations, TrainingSet, batches_of_epoch, collate
+from obcn.engine.distributed import Ranks
 from obcn.errors import UserError
 
 
 def remaining_batches(
-    train_set: Annotations, config: DetectorConfig, seed: int, epochs: int, step: int, device: torch.device
-) -> DataLoader:
-    """Photos and targets of each step after ``step``, in the order that seed and epoch decide."""
+    train_set: Annotations, config: DetectorConfig, seed: int, epochs: int, step: int, ranks: Ranks
+) -> Iterator[tuple[list[Tensor], list[dict[str, Tensor]], float]]:
+    """Photos and targets of each step after ``step``, in the order that seed and epoch decide.
+
+    Yields:
+        This process's photos, their targets, and the weight of their mean loss (:meth:`Ranks.share`).
+    """
     size = config.schedule.batch_size
     steps_per_epoch = -(-len(train_set) // size)
     first_epoch = step // steps_per_epoch
     batches = [
         batch for epoch in range(first_epoch, epochs) for batch in batches_of_epoch(train_set, size, seed, epoch)
     ]
-    return DataLoader(
+    shares = [ranks.share(batch) for batch in batches[step - first_epoch * steps_per_epoch :]]
+    loader = DataLoader(
         TrainingSet(train_set, seed, config.input.crop, config.input.recolour),
-        batch_sampler=batches[step - first_epoch * steps_per_epoch :],
-        num_workers=1 if device.type == "cpu" else 8,
+        batch_sampler=[own for own, _ in shares],
+        num_workers=1 if ranks.device.type == "cpu" else 8,
         collate_fn=collate,
-        pin_memory=device.type == "cuda",
+        pin_memory=ranks.device.type == "cuda",
         # Its own generator: else each start of the loader would draw from the global random state.
         generator=torch.Generator(),
         worker_init_fn=_leave_signals_to_the_run,
     )
+    for (photos, targets), (_, weight) in zip(loader, shares, strict=True):
+        yield photos, targets, weight
 
 
 @contextmanager

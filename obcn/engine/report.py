@@ -9,8 +9,10 @@ from rich.table import Table
 
 from obcn.checkpoints import Card, Evaluation
 from obcn.data import Annotations
+from obcn.engine.distributed import ALONE, Ranks
 from obcn.engine.evaluate import average_precision, detect, result_rows
 from obcn.engine.progress import progress_bar
+from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.models.detector import Detector
 from obcn.records.write import recorded
@@ -26,6 +28,7 @@ def measure(
     data: str,
     records: Path | None = None,
     detections: Path | None = None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Evaluate with a progress bar on stderr.
 
@@ -37,20 +40,36 @@ def measure(
         data: what to call the photos.
         records: also write a record file here (:mod:`obcn.records.write`).
         detections: also write all COCO result rows here, as JSON.
+        ranks: processes among which the photos are divided. Records are then a folder with a part of each.
 
     Raises:
         UserError: classes differ, a photo cannot be read, or a file cannot be written.
     """
-    with progress_bar(Console(stderr=True)) as bar:
-        task = bar.add_task("photos", total=len(truth), note="")
-        photos = detect(detector, truth)
+    part = truth.part(ranks.rank, ranks.count)
+    with progress_bar(Console(stderr=True, quiet=not ranks.first)) as bar:
+        task = bar.add_task("photos", total=len(part), note="")
+        photos = detect(detector, part)
         if records is not None:
-            photos = recorded(photos, detector, card, truth, records, command, data)
-        rows = result_rows(detector, truth, photos, lambda: bar.advance(task))
-    if detections is not None:
+            path = records if ranks.count == 1 else _part_of(records, ranks)
+            photos = recorded(photos, detector, card, part, path, command, data)
+        rows = result_rows(detector, truth, photos, lambda: bar.advance(task), ranks)
+    if detections is not None and ranks.first:
         write_whole(detections, json.dumps(rows))
     metrics = average_precision(truth, rows)
     return Evaluation(command=command, data=data, images=len(truth), metrics=metrics)
+
+
+def _part_of(folder: Path, ranks: Ranks) -> Path:
+    """Where this process's records go; parts of an earlier evaluation are gone when any process goes on."""
+    if ranks.first:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for part in folder.glob("part-*.parquet"):
+                part.unlink()
+        except OSError as error:
+            raise UserError(f"several processes write records into a folder, but {folder}: {error.strerror}") from error
+    ranks.wait()
+    return folder / f"part-{ranks.rank:05}.parquet"
 
 
 def print_table(measured: dict[str, Evaluation]) -> None:

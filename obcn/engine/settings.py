@@ -55,6 +55,7 @@ class RunSettings(BaseModel):
         init: checkpoint that it started from.
         start: how that had been trained, as its card said when the run began.
         freeze_trunk: whether only the box head is trained.
+        processes: among which the batches are divided; with another number the random choices are others.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +68,7 @@ class RunSettings(BaseModel):
     init: str | None
     start: Training | None
     freeze_trunk: bool
+    processes: int = 1
 
 
 def settings_of(
@@ -75,6 +77,7 @@ def settings_of(
     val_set: Annotations,
     options: TrainingOptions,
     saved: SavedState | None,
+    processes: int = 1,
 ) -> RunSettings:
     """What decides this run; where it is resumed, what is not asked for anew is as it was.
 
@@ -92,6 +95,7 @@ def settings_of(
         init=options.init,
         start=None if first is None else read_card(find_checkpoint(first)).training,
         freeze_trunk=options.freeze_trunk,
+        processes=processes,
     )
     if saved is None:
         return asked

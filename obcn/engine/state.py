@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,8 @@ class SavedState:
     progress: Progress
     tensors: dict[str, Tensor]
 
-    def restore(self, model: nn.Module, optimizer: SGD) -> None:
-        """Put weights, momentum and random state back.
+    def restore(self, model: nn.Module, optimizer: SGD, rank: int = 0) -> None:
+        """Put weights, momentum and the random state of one process back.
 
         Raises:
             DamagedStateError: something is missing or of another shape.
@@ -74,14 +75,29 @@ class SavedState:
             # The parameter's memory layout sets the order of sums.
             optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
         try:
-            torch.set_rng_state(self.tensors["random.cpu"])
-            if torch.cuda.is_available() and "random.cuda" in self.tensors:
-                torch.cuda.set_rng_state(self.tensors["random.cuda"])
+            torch.set_rng_state(self.tensors[f"random.{rank}.cpu"])
+            if torch.cuda.is_available() and f"random.{rank}.cuda" in self.tensors:
+                torch.cuda.set_rng_state(self.tensors[f"random.{rank}.cuda"])
         except (KeyError, RuntimeError, TypeError) as error:
             raise _not_a_state(self.path, "it holds no random state") from error
 
 
-def save_state(path: Path, model: nn.Module, optimizer: SGD, progress: Progress, settings: dict[str, Any]) -> None:
+def random_state() -> dict[str, Tensor]:
+    """Where this process's random numbers stand, by the kind of device."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def save_state(
+    path: Path,
+    model: nn.Module,
+    optimizer: SGD,
+    progress: Progress,
+    settings: dict[str, Any],
+    random: Sequence[dict[str, Tensor]] | None = None,
+) -> None:
     """Write weights, momentum, random state and progress in one move.
 
     Args:
@@ -90,6 +106,7 @@ def save_state(path: Path, model: nn.Module, optimizer: SGD, progress: Progress,
         optimizer: its momentum.
         progress: where the run stands.
         settings: JSON values that decide the run's outcome, for who reads the state to compare.
+        random: :func:`random_state` of each process of the run; by default of this one, alone.
 
     Raises:
         UserError: it cannot be written; the state before it still stands.
@@ -100,9 +117,8 @@ def save_state(path: Path, model: nn.Module, optimizer: SGD, progress: Progress,
         momentum = optimizer.state[parameter].get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum.{number}"] = momentum
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    for rank, state in enumerate([random_state()] if random is None else random):
+        tensors |= {f"random.{rank}.{kind}": value for kind, value in state.items()}
     stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     metadata = {"progress": json.dumps(vars(progress)), "settings": json.dumps(settings)}
     metadata["digest"] = state_digest(stored, metadata)

@@ -117,28 +117,50 @@ def join_records(parts: Sequence[Path], path: Path) -> None:
 
 
 def read_info(path: Path) -> RecordInfo:
-    """What a record file says of itself.
+    """What a record file says of itself, or a folder of parts that ``obcn eval`` under ``torchrun`` writes.
 
     Raises:
-        UserError: missing, not Parquet, or not a record file of this version.
+        UserError: missing, not Parquet, not a record file of this version, or parts that do not belong together.
     """
-    return _info(path, _open(path))
+    infos = [_info(part, _open(part)) for part in record_parts(path)]
+    if any(info.model_copy(update={"photos": infos[0].photos}) != infos[0] for info in infos):
+        raise UserError(f"{path} holds records of several evaluations; leave one's parts in it")
+    return infos[0].model_copy(update={"photos": sum(info.photos for info in infos)})
+
+
+def record_parts(path: Path) -> list[Path]:
+    """The Parquet files behind a path: itself, or the parts of a folder in their order.
+
+    Raises:
+        UserError: a folder without parts.
+    """
+    if not path.is_dir():
+        return [path]
+    parts = sorted(path.glob("part-*.parquet"))
+    if not parts:
+        raise UserError(f"{path} is a folder without records; `obcn eval --records` writes them")
+    return parts
 
 
 def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """The rows of a record file, or only some of its columns: what is not asked for is not read.
+    """The rows of a record file or of a folder of parts, or only some of their columns: others are not read.
 
     Raises:
         UserError: as :func:`read_info`, a column that the file lacks, or rows that are damaged.
     """
+    info = read_info(path)
+    return pa.concat_tables([_read_part(part, info, columns) for part in record_parts(path)])
+
+
+def _read_part(path: Path, info: RecordInfo, columns: list[str] | None) -> pa.Table:
     file = _open(path)
-    info = _info(path, file)
     present = set(file.schema_arrow.names)
     absent = [name for name in columns or [] if name not in present]
     if absent:
         raise UserError(f"{path} has no column {absent[0]!r}: {info.model} has {info.num_stages} stage(s) of bins")
     try:
-        table = file.read(columns=columns)
+        # Each part's metadata counts its own photos.
+        table = file.read(columns=columns).replace_schema_metadata(_metadata(info))
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} is damaged ({error}); write it anew with `obcn eval --records`") from error
     check_rows(path, table, record_columns(info.num_stages))

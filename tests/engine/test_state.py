@@ -46,7 +46,7 @@ def test_comes_back_as_it_was(saved):
         assert torch.equal(optimizer.state[own]["momentum_buffer"], before.state[other]["momentum_buffer"])
 
 
-@pytest.mark.parametrize("name", ["model.0.weight", "momentum.0", "random.cpu", "model.1.num_batches_tracked"])
+@pytest.mark.parametrize("name", ["model.0.weight", "momentum.0", "random.0.cpu", "model.1.num_batches_tracked"])
 def test_one_changed_number_is_seen(saved, name):
     tensors, metadata = contents(saved)
     tensors[name].view(-1)[-1] += 1
@@ -78,9 +78,9 @@ def test_a_state_without_one_of_its_words(saved, word):
         ("model.0.weight", torch.zeros(4, 3), "weights do not fit"),
         ("model.2.weight", torch.zeros(1), "weights do not fit"),
         ("momentum.0", torch.zeros(4, 3), "momentum does not fit"),
-        ("random.cpu", None, "no random state"),
-        ("random.cpu", torch.zeros(3), "no random state"),
-        ("random.cpu", torch.zeros(3, dtype=torch.uint8), "no random state"),
+        ("random.0.cpu", None, "no random state"),
+        ("random.0.cpu", torch.zeros(3), "no random state"),
+        ("random.0.cpu", torch.zeros(3, dtype=torch.uint8), "no random state"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(saved, name, value, why):

@@ -53,10 +53,10 @@ def test_a_stopped_run_keeps_every_step_and_says_how_to_go_on(run, whole, tmp_pa
     output = tmp_path / "run"
     step = engine._Run._step
 
-    def interrupted_in_the_fourth(self, photos, targets):
+    def interrupted_in_the_fourth(self, *batch):
         if self.progress.step == 3:
             os.kill(os.getpid(), number)
-        return step(self, photos, targets)
+        return step(self, *batch)
 
     monkeypatch.setattr(engine._Run, "_step", interrupted_in_the_fourth)
     monkeypatch.setattr("sys.argv", ["obcn", "train", "tiny", "--output", "my runs/1"])
@@ -78,9 +78,9 @@ def test_a_run_stopped_in_its_validation_goes_on_with_it(run, whole, tmp_path, m
     output = tmp_path / "run"
     evaluate = engine.evaluate
 
-    def stopped(detector, annotations, on_photo):
+    def stopped(detector, annotations, on_photo, ranks):
         os.kill(os.getpid(), signal.SIGTERM)
-        return evaluate(detector, annotations, on_photo)
+        return evaluate(detector, annotations, on_photo, ranks)
 
     monkeypatch.setattr(engine, "evaluate", stopped)
     with pytest.raises(RunStoppedError, match="stopped after step 6 of 18"):

@@ -140,11 +140,6 @@ class TestRefusals:
         with pytest.raises(UserError, match="give --init a checkpoint"):
             train(config, train_set, val_set, TrainingOptions(tmp_path, "tiny", freeze_trunk=True))
 
-    def test_several_processes_at_once(self, config, train_set, val_set, tmp_path, monkeypatch):
-        monkeypatch.setenv("WORLD_SIZE", "2")
-        with pytest.raises(UserError, match="without torchrun"):
-            train(config, train_set, val_set, TrainingOptions(tmp_path, "tiny"))
-
     def test_a_photo_of_another_size_than_its_record(self, config, train_set, val_set, tmp_path):
         turned = [image | {"width": image["width"] + 1} for image in train_set.images]
         other = Annotations(train_set.folder, train_set.coco | {"images": turned})
@@ -204,10 +199,10 @@ def test_stop_between_figures_and_state_repeats_no_line_and_no_point(config, tra
     """The worst moment: an epoch is validated and written down, and the run dies before its state says so."""
     save = engine.save_state
 
-    def die_at_the_second_epoch(path, model, optimizer, progress, settings):
+    def die_at_the_second_epoch(path, model, optimizer, progress, *rest):
         if progress.epochs_closed == 2:
             raise KeyboardInterrupt
-        save(path, model, optimizer, progress, settings)
+        save(path, model, optimizer, progress, *rest)
 
     options = TrainingOptions(tmp_path, "tiny")
     monkeypatch.setattr(engine, "save_state", die_at_the_second_epoch)
@@ -266,7 +261,7 @@ def test_run_with_the_trunk_free_changes_it_but_not_its_first_stages(finished, c
 def test_validation_sees_photos_at_the_size_that_inference_uses(config, train_set, val_set, tmp_path, monkeypatch):
     sizes = []
 
-    def record(detector, annotations, on_photo):
+    def record(detector, annotations, on_photo, ranks):
         sizes.append(tuple(detector.transform.min_size))
         return {"AP": 1.0, "AP50": 1.0, "AP70": 1.0, "AP80": 1.0, "AP90": 1.0}
 
