@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.frozen.runner import Workplace, run_study, trunk_name
-from analysis.frozen.study import Protocol, Study, load_protocol, load_study, study_names
 from analysis.output import Picture, run, script, write_figures, write_tables
-from analysis.paper import load_paper
-from analysis.study_figures import study_figure
-from analysis.study_results import StudyResults, compare, read_results, write_results
-from analysis.study_tables import study_table
 from obcn.data import load_data_config, read_annotations
+from obcn.figures.studies import study_figure
+from obcn.studies.paper import load_paper
+from obcn.studies.results import StudyResults, compare, read_results, write_results
+from obcn.studies.study import Protocol, Study, load_protocol, load_study, study_names
+from obcn.studies.tables import study_table
 
 COMMITTED = Path("results/frozen-trunk")
 DATA = Path("docs/voc2012-animals/data.yaml")
@@ -36,7 +36,7 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
 
     Args:
         study: what to compare.
-        protocol: how everything is trained, of :func:`analysis.frozen.study.load_protocol`.
+        protocol: how everything is trained, of :func:`obcn.studies.study.load_protocol`.
         data: YAML that says where the photos lie, as ``obcn train`` takes it.
         work: folder of features, states and outcomes, to go on from.
 

@@ -12,13 +12,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import typer
 
-from analysis.calibration import calibration_summary, reliability_of_bins, reliability_of_spread
-from analysis.drawing import model_lines
-from analysis.error_figures import calibration_figure, histogram_figure, quantile_figure
-from analysis.errors import error_histograms, error_summary
-from analysis.matched import load_matched
 from analysis.output import Picture, run, script, write_figures, write_tables
-from analysis.palette import LIGHT, Palette
+from obcn.figures.box_errors import calibration_figure, histogram_figure, quantile_figure
+from obcn.figures.lines import model_lines
+from obcn.figures.palette import LIGHT, Palette
+from obcn.tables.box_errors import error_histograms, error_summary
+from obcn.tables.calibration import calibration_summary, reliability_of_bins, reliability_of_spread
+from obcn.tables.matched import load_matched
 
 app = script("Signed localisation errors of any number of models, and the calibration of bin heads.")
 
@@ -44,8 +44,7 @@ def error_distributions(
         "reliability_spread": spreads,
         "calibration": calibration_summary(models, bins, spreads),
     }
-    styles = model_lines([model.info for model in models], palette)
-    lines = {model.name: line for model, line in zip(models, styles, strict=True)}
+    lines = model_lines([model.name for model in models], palette)
     figures = {
         "error_histograms": histogram_figure(tables["error_histograms"], lines, palette),
         "errors_by_size": quantile_figure(tables["errors"], "size", lines, palette),

@@ -10,8 +10,8 @@ from pathlib import Path
 import typer
 
 from analysis.ablation import DATA, WORK, DataOption, OutputOption, PictureOption, WorkOption, run_studies
-from analysis.frozen.study import load_study
 from analysis.output import run, script
+from obcn.studies.study import load_study
 
 STUDIES = ("gain_weights", "gain_separate", "gain_branches", "gain_separate_weights")
 

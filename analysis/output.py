@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import typer
 
-from analysis.pictures import draw_pictures
 from obcn.errors import UserError
+from obcn.figures.pictures import draw_pictures
 
 Picture = Literal["svg", "png"]
 

@@ -4,7 +4,6 @@ No figure on the page is typed: tables come from the result files, and a study's
 double brackets, which are filled in from them.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +11,16 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from analysis.frozen.study import load_study
 from analysis.output import run, script
-from analysis.paper import load_paper
-from analysis.pictures import draw_pictures
 from analysis.results_table import results_table
-from analysis.study_figures import study_figure
-from analysis.study_results import StudyResults, read_results
-from analysis.study_tables import half_interval
 from obcn.errors import UserError
+from obcn.figures.pictures import draw_pictures
+from obcn.figures.studies import study_figure
+from obcn.studies.findings import ORDER, fill_in, signed, verdict
+from obcn.studies.paper import load_paper
+from obcn.studies.results import StudyResults, read_results
+from obcn.studies.study import load_study
+from obcn.studies.tables import half_interval
 
 FIGURES = ("AP", "AP50", "AP70", "AP80", "AP90")
 
@@ -36,29 +36,9 @@ SHIPPED = (
     "obcn_one_stage_argmax",
 )
 
-# The order of the page: the paper's tables, then what it leaves open.
-ORDER = (
-    "table1",
-    "table2",
-    "table3",
-    "figure5",
-    "cascade",
-    "residuals",
-    "second_look",
-    "later_heads",
-    "gain_weights",
-    "gain_separate",
-    "gain_branches",
-    "gain_capacity",
-    "gain_separate_weights",
-    "gain_young",
-)
-
 # When the offset layer got random numbers of its own. Before, it took as many as it is wide from those that the class
 # scores are drawn from, so that these started differently in heads of different width.
 EQUAL_STARTS_SINCE = "2026-11-24T14:12:00"
-
-_QUOTED = re.compile(r"\[\[(?P<row>[^\[\]]+?)(?: minus (?P<other>[^\[\]]+?))? \| (?P<figure>\w+)\]\]")
 
 app = script("Write docs/results.md from the files in results/.")
 
@@ -87,55 +67,6 @@ def results_page(results: Path) -> str:
             *sections,
         ]
     ).replace("\n\n\n\n", "\n\n")
-
-
-def fill_in(finding: str, results: StudyResults) -> str:
-    """A finding with its figures: ``[[row | AP]]`` is a row's mean, ``[[row minus other | AP]]`` a difference.
-
-    Differences are taken seed by seed and carry their standard deviation.
-
-    Raises:
-        UserError: the results have no such row or figure.
-    """
-
-    def figure(match: re.Match[str]) -> str:
-        row, other, name = match["row"], match["other"], match["figure"]
-        try:
-            own = pd.Series({seed: found[name] for seed, found in results.outcomes[row].items()}, dtype=float)
-            if other is None:
-                return f"{own.mean():.1f}"
-            gains = own - pd.Series({seed: found[name] for seed, found in results.outcomes[other].items()}, dtype=float)
-        except KeyError as error:
-            raise UserError(f"{results.title}: the finding names {error}, which the results do not have") from error
-        return _signed(gains.mean(), gains.std())
-
-    return _QUOTED.sub(figure, finding)
-
-
-def verdict(row: str, gain: float, deviation: float, seeds: int, paper_gain: float) -> str:
-    """In plain words, whether we reproduce a gain or loss of the paper's, by our gain's 95% interval over seeds.
-
-    Reproduced is what is clear, of the paper's sign, at least a quarter of its size, and has the paper's in it.
-    Where the interval holds both nothing and the paper's gain, it decides neither.
-    """
-    said = "gains" if paper_gain > 0 else "loses"
-    half = half_interval(deviation**2 / seeds, seeds - 1)
-    ours = f"{_signed(gain, deviation)} (95% interval {_signed(gain - half)} to {_signed(gain + half)})"
-    seen, as_the_paper = abs(gain) > half, abs(gain - paper_gain) <= half
-    share = gain / paper_gain
-    if not seen and as_the_paper:
-        end = f"{seeds} seeds cannot tell: {ours}."
-    elif not seen:
-        end = f"**not reproduced**: {ours}."
-    elif share < 0:
-        end = f"**not reproduced**, we see the opposite: {ours}."
-    elif share < 0.25:
-        end = f"**not reproduced**, less than a quarter of it: {ours}."
-    elif not as_the_paper:
-        end = f"**not reproduced** at that size, ours is {'larger' if share > 1 else 'smaller'}: {ours}."
-    else:
-        end = f"reproduced: {ours}."
-    return f"- {row}: the paper {said} {abs(paper_gain):.1f} points of AP; {end}"
 
 
 def _studies(results: Path) -> dict[str, StudyResults]:
@@ -237,7 +168,7 @@ def _table(results: StudyResults) -> str:
         if paper:
             told = not pd.isna(row["paper_AP"])
             cells.append(f"{row['paper_AP']:.1f}" if told else "")
-            cells.append(_signed(row["paper_gain_AP"]) if told and row["row"] != results.baseline else "")
+            cells.append(signed(row["paper_gain_AP"]) if told and row["row"] != results.baseline else "")
         lines.append([row["row"], *cells])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -245,13 +176,8 @@ def _table(results: StudyResults) -> str:
 def _gain(row: Mapping) -> str:
     """A gain in AP, bold where its 95% interval leaves out zero."""
     half = half_interval(row["gain_sd_AP"] ** 2 / row["seeds"], row["seeds"] - 1)
-    told = _signed(row["gain_AP"], row["gain_sd_AP"])
+    told = signed(row["gain_AP"], row["gain_sd_AP"])
     return f"**{told}**" if abs(row["gain_AP"]) > half else told
-
-
-def _signed(value: float, deviation: float | None = None) -> str:
-    spread = "" if deviation is None else f" ± {deviation:.1f}"
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") + spread
 
 
 @app.command()

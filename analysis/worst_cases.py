@@ -14,17 +14,17 @@ import plotly.graph_objects as go
 import typer
 from PIL import Image
 
-from analysis.contact_sheet import Tile, contact_sheet
-from analysis.drawing import finish, model_lines
-from analysis.matched import model_names
-from analysis.objects import OBJECT, objects_of
 from analysis.output import Picture, run, script, write_figures, write_tables
-from analysis.palette import LIGHT, Line, Palette
 from obcn.data import read_photo
 from obcn.errors import UserError
-from obcn.records.files import read_info
+from obcn.figures.contact_sheet import Tile, contact_sheet
+from obcn.figures.layout import finish
+from obcn.figures.lines import model_lines
+from obcn.figures.palette import LIGHT, Line, Palette
 from obcn.records.rows import MATCH_IOU
 from obcn.records.schema import CORNERS, each
+from obcn.tables.matched import model_names
+from obcn.tables.objects import OBJECT, objects_of
 
 app = script("Contact sheets of the objects on which each of two heads beats the other.")
 
@@ -70,8 +70,7 @@ def worst_cases(
     """
     table = head_to_head(first, second)
     names = model_names([first, second])
-    styles = model_lines([read_info(first), read_info(second)], palette)
-    lines = dict(zip(names, styles, strict=True))
+    lines = model_lines(names, palette)
     wins = {
         names[0]: table[(table.gain < 0) & (table.iou_first >= MATCH_IOU)].iloc[::-1].head(count),
         names[1]: table[(table.gain > 0) & (table.iou_second >= MATCH_IOU)].head(count),

@@ -16,9 +16,9 @@ import streamlit as st
 import torch
 from pydantic import ValidationError
 
-from app.lines import RESERVED
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, load_checkpoint, read_card
 from obcn.errors import UserError
+from obcn.figures.lines import RESERVED
 
 # What a newcomer sees before touching anything, and where `obcn app --model` lists what its caller wants to see.
 FIRST_MODELS = ("regression", "obcn")

@@ -11,9 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis.pictures import browser_found, draw_pictures
 from app.markup import plain
 from obcn.errors import UserError
+from obcn.figures.pictures import browser_found, draw_pictures
 
 Picture = Literal["png", "svg"]
 Thing = TypeVar("Thing", go.Figure, pd.DataFrame)

@@ -17,16 +17,16 @@ from obcn.errors import UserError  # noqa: E402
 st.set_page_config(page_title="OBCN Lab", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), size="large")
 st.html(PAGE_CSS)
-# The folder is not called pages: Streamlit would run its files by themselves, without this one, where the first visit
-# after a start is to a page's own address.
+# No folder is called pages: Streamlit would run its files by themselves, without this one, where the first visit after
+# a start is to a page's own address.
 page = st.navigation(
     [
-        st.Page("views/compare.py", title="Compare", icon=":material/compare:", default=True),
-        st.Page("views/explore.py", title="Explore", icon=":material/photo_library:"),
-        st.Page("views/errors.py", title="Errors", icon=":material/bar_chart:"),
-        st.Page("views/loss_lab.py", title="Loss lab", icon=":material/show_chart:"),
-        st.Page("views/results.py", title="Results", icon=":material/table_chart:"),
-        st.Page("views/models.py", title="Models", icon=":material/deployed_code:"),
+        st.Page("compare/page.py", title="Compare", icon=":material/compare:", default=True),
+        st.Page("explore/page.py", title="Explore", icon=":material/photo_library:", url_path="explore"),
+        st.Page("errors/page.py", title="Errors", icon=":material/bar_chart:", url_path="errors"),
+        st.Page("loss_lab/page.py", title="Loss lab", icon=":material/show_chart:", url_path="loss_lab"),
+        st.Page("results/page.py", title="Results", icon=":material/table_chart:", url_path="results"),
+        st.Page("models/page.py", title="Models", icon=":material/deployed_code:", url_path="models"),
     ],
     position="top",
 )

@@ -9,10 +9,10 @@ from itertools import accumulate, pairwise
 import pandas as pd
 from torch import Tensor
 
-from analysis.palette import Line, Palette
-from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
-from app.lines import strokes
 from app.tables import scrolling
+from obcn.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
+from obcn.figures.lines import strokes
+from obcn.figures.palette import Line, Palette
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import app
 from obcn.errors import UserError
 
 # These run instead of being imported.
-_MAIN = "app.main"
-_VIEWS = Path(__file__).parent / "views"
+_MAIN, _PAGE = "app.main", ".page"
+_APP = Path(__file__).parent
 
 _lock = threading.Lock()
 _loading: Future[None] | None = None
@@ -65,19 +65,19 @@ def _fulfil(loading: Future[None]) -> None:
 
 
 def _load() -> None:
-    for name in (*_modules_of_app(), *_modules_of_views()):
+    for name in (*_modules_of_app(), *_modules_of_pages()):
         importlib.import_module(name)
     importlib.import_module("app.compare.scoring").load_first_models()
 
 
 def _modules_of_app() -> Iterator[str]:
     modules = pkgutil.walk_packages(app.__path__, f"{app.__name__}.")
-    return (module.name for module in modules if module.name != _MAIN)
+    return (module.name for module in modules if module.name != _MAIN and not module.name.endswith(_PAGE))
 
 
-def _modules_of_views() -> Iterator[str]:
+def _modules_of_pages() -> Iterator[str]:
     """What the pages import, of the app or from elsewhere."""
-    for path in sorted(_VIEWS.glob("*.py")):
+    for path in sorted(_APP.glob("*/page.py")):
         for statement in ast.parse(path.read_text(encoding="utf-8")).body:
             match statement:
                 case ast.Import(names):

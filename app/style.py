@@ -1,4 +1,4 @@
-"""The style sheet of the pieces of HTML that app/markup.py makes; figures take theirs from analysis/palette.py."""
+"""The style sheet of the pieces of HTML that app/markup.py makes; figures take theirs from obcn/figures/palette.py."""
 
 # Text and rims follow Streamlit's theme through currentColor, so that light and dark need no second set.
 PAGE_CSS = """

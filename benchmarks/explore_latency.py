@@ -23,7 +23,7 @@ from app.explore.tiles import Source, object_tiles
 from benchmarks.records_million import write_random_records
 from benchmarks.timing import LEGEND, LIMIT, Change, machine, report, timed
 
-PAGE = Path(__file__).parents[1] / "app" / "views" / "explore.py"
+PAGE = Path(__file__).parents[1] / "app" / "explore" / "page.py"
 ROUNDS = 5
 TILES, PHOTO_SIZES = 24, ((500, 375), (1600, 1200))
 

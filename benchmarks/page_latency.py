@@ -75,7 +75,7 @@ def _page(view: str, changes: dict[str, Callable[[AppTest, int], object]], of: s
     """Time a page; the slowest median of its interactions."""
     app = AppTest.from_file(str(MAIN), default_timeout=600)
     app.query_params.update(address)
-    app.switch_page(f"views/{view}.py")
+    app.switch_page(f"{view}/page.py")
     typer.echo(f"{f'{view} opened{of}':<44}{timed(app)[0]:.2f}")
     medians = []
     for what, change in changes.items():

@@ -14,7 +14,7 @@ from analysis.frozen.features import FrozenFeatures, frozen_features
 from analysis.frozen.gradients import summed_up
 from analysis.frozen.heads import HeadSettings, build_head
 from analysis.frozen.scoring import Metrics, score_side_by_side
-from analysis.frozen.study import Protocol, Row, Study, head_settings, reading_codec, run_id
+from analysis.frozen.study import head_settings, reading_codec, run_id
 from analysis.frozen.training import HeadRun, train_side_by_side
 from obcn.checkpoints import current_commit, find_checkpoint, load_checkpoint, now
 from obcn.data import Annotations
@@ -22,6 +22,7 @@ from obcn.data.dataset import batches_of_epoch
 from obcn.engine.progress import progress_bar
 from obcn.errors import UserError
 from obcn.models.detector import Detector
+from obcn.studies.study import Protocol, Row, Study
 
 # Heads in memory at once: a stop costs no more than an epoch of so many.
 SIDE_BY_SIDE = 8

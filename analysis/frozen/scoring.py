@@ -11,8 +11,7 @@ from obcn.engine.evaluate import average_precision, coco_rows
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.selection import ScoredCandidates, select_detections, split_by_image
 from obcn.offsets import OffsetCodec
-
-Metrics = dict[str, float]
+from obcn.studies.tables import Metrics
 
 
 @torch.inference_mode()

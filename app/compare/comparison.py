@@ -9,10 +9,10 @@ from app.compare import scoring
 from app.compare.objects import FLOOR, FoundObject, find_objects
 from app.compare.why import Answer, why_they_differ
 from app.detectors import ModelFile
-from app.figures.belief import Belief, belief_of
 from app.photos import Photo
 from obcn.checkpoints import Card
 from obcn.explain import PhotoDetections, ScoredPhoto, select
+from obcn.figures.belief import Belief, belief_of
 from obcn.models.selection import DetectionThresholds, MergeBy, RankBy
 from obcn.offsets.codecs import DecodeRule
 

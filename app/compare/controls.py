@@ -9,9 +9,9 @@ from app.compare import links
 from app.compare.comparison import Settings, num_stages
 from app.components.sample_strip import sample_strip
 from app.detectors import ModelFile, first_models
-from app.lines import MOST_MODELS
 from app.markup import plain
 from app.photos import UPLOAD_TYPES, Photo, sample_paths
+from obcn.figures.lines import MOST_MODELS
 from obcn.models.selection import MergeBy, RankBy
 from obcn.offsets.codecs import DecodeRule
 

@@ -10,18 +10,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
-from analysis.palette import Palette
 from app.compare.comparison import Comparison
 from app.compare.objects import FoundObject
 from app.compare.report import Section
 from app.components.refinement import refinement
 from app.components.verdicts import verdicts
 from app.exports import export_figures, export_table
-from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
-from app.figures.crops import refinement_figure, verdicts_figure
-from app.figures.histograms import coordinate_histograms
-from app.lines import with_head
 from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
+from obcn.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
+from obcn.figures.crops import refinement_figure, verdicts_figure
+from obcn.figures.histograms import coordinate_histograms
+from obcn.figures.lines import with_head
+from obcn.figures.palette import Palette
 
 BARE = {"displayModeBar": False}
 

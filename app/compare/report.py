@@ -7,14 +7,14 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.palette import Palette
 from app.compare.comparison import Comparison
 from app.compare.objects import FoundObject
 from app.detectors import ModelFile
-from app.figures.crops import DrawnBox, boxes_on_photo
 from app.style import PAGE_CSS
 from obcn.data import CocoIds
 from obcn.explain import detection_rows
+from obcn.figures.crops import DrawnBox, boxes_on_photo
+from obcn.figures.palette import Palette
 
 _WIDTH = 1100  # screen pixels that figures in a row share
 _CSS = """<style>

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from torch import Tensor
 
-from app.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou, tails
+from obcn.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou, tails
 
 # Boxes that overlap this much are one answer: at a glance nobody sees the difference.
 AGREEMENT = 0.95

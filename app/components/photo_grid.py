@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.palette import Line, Palette
+from obcn.figures.palette import Line, Palette
 
 _HERE = Path(__file__).parent
 

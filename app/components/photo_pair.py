@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 
 import streamlit as st
 
-from analysis.palette import Palette
 from app.components import read_files
-from app.figures.crops import photo_uri
-from app.lines import CHOSEN, line_data
 from app.photos import Photo
+from obcn.figures.crops import photo_uri
+from obcn.figures.lines import CHOSEN, line_data
+from obcn.figures.palette import Palette
 
 _LONG_SIDE = 1280
 

@@ -6,11 +6,11 @@ import streamlit as st
 from PIL.Image import Image
 from torch import Tensor
 
-from analysis.palette import Palette
 from app.components import read_files
-from app.figures.belief import box_iou
-from app.figures.crops import crop_around
-from app.lines import line_data
+from obcn.figures.belief import box_iou
+from obcn.figures.crops import crop_around
+from obcn.figures.lines import line_data
+from obcn.figures.palette import Palette
 
 _component = st.components.v2.component(
     "obcn_verdicts",

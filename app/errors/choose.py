@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis.error_figures import COORDINATE_TITLES
 from app.errors.evidence import Evidence
 from app.errors.picks import Pick, Picks
 from app.explore import load
@@ -13,6 +12,7 @@ from app.explore.controls import open_explore
 from app.explore.table import Side, keep, measured
 from app.markup import plain
 from obcn.errors import UserError
+from obcn.figures.box_errors import COORDINATE_TITLES
 
 Figures = dict[str, go.Figure]
 KeyOf = Callable[[go.Scatter | go.Bar, Sequence], str]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.drawing import model_lines
-from analysis.palette import DARK, LIGHT, Line, Palette
 from app.errors import load
 from app.markup import plain
 from app.records.choice import Choice, stamp
 from obcn.errors import UserError
+from obcn.figures.lines import model_lines
+from obcn.figures.palette import DARK, LIGHT, Line, Palette
 from obcn.records.files import RecordInfo
 
 
@@ -59,7 +59,7 @@ def gather_evidence(choice: Choice) -> Evidence | None:
     if not models:
         return None
     palette = DARK if st.context.theme.type == "dark" else LIGHT
-    styles = dict(zip(choice.names, model_lines(choice.infos, palette), strict=True))
+    styles = model_lines(choice.names, palette)
     lines = {name: replace(styles[name], label=name) for _, name in models}
     tables = load.error_tables(models)
     key = (*((str(path), name, stamp(path)) for path, name in models), palette is DARK)

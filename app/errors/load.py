@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from analysis.ap_by_iou import ap_tables
-from analysis.calibration import calibration_summary, reliability_of_bins, reliability_of_spread
-from analysis.errors import error_histograms, error_summary
-from analysis.matched import MatchedRows, load_matched
-from analysis.precision import ModelResults, load_results
 from app.records.choice import stamp
 from obcn.errors import UserError
+from obcn.tables.ap_curves import ap_tables
+from obcn.tables.box_errors import error_histograms, error_summary
+from obcn.tables.calibration import calibration_summary, reliability_of_bins, reliability_of_spread
+from obcn.tables.matched import MatchedRows, load_matched
+from obcn.tables.precision import ModelResults, load_results
 
 Tables = dict[str, pd.DataFrame]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.error_figures import COORDINATE_TITLES
-from analysis.errors import UNITS
 from app.explore.controls import NOTHING
 from app.explore.table import Filters, measures_of
+from obcn.figures.box_errors import COORDINATE_TITLES
 from obcn.records.files import RecordInfo
 from obcn.records.rows import MATCH_IOU
+from obcn.tables.box_errors import UNITS
 
 UNIT_WORDS = {"px": "px", "normalised": "normalised"}
 
@@ -85,7 +85,7 @@ def calibration_picks(tables: Mapping[str, pd.DataFrame], stage: int) -> Picks:
     """One per point of the reliability curves of a stage, by :func:`calibration_key`.
 
     Args:
-        tables: ``bins`` and ``spreads``, of :mod:`analysis.calibration`.
+        tables: ``bins`` and ``spreads``, of :mod:`obcn.tables.calibration`.
         stage: from 1.
     """
     picks = {}

@@ -5,14 +5,14 @@ from typing import NoReturn
 
 import streamlit as st
 
-from analysis.matched import SIZES
 from app.explore.table import Collection, Filters, Side, measures_of
 from app.records.choice import EXPLORE_KEYS, Choice
 from obcn.records.files import RecordInfo
+from obcn.tables.matched import SIZES
 
 NOTHING = "nothing, look at it alone"
 ANY = "none"
-PAGE_OF_EXPLORE = "views/explore.py"
+PAGE_OF_EXPLORE = "explore/page.py"
 
 # The sliders' ends let everything pass, whatever lies beyond.
 GAINS, SCORES, ENTROPIES = (-1.0, 1.0), (0.0, 1.0), (0.0, 4.0)

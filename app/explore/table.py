@@ -11,13 +11,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.matched import size_of
-from analysis.objects import objects_of
 from obcn.data import Annotations
 from obcn.data.annotations import is_ignored
 from obcn.errors import UserError
 from obcn.records.files import RecordInfo, read_records
 from obcn.records.schema import COORDINATES, CORNERS, each
+from obcn.tables.matched import size_of
+from obcn.tables.objects import objects_of
 
 Side = Literal["head", "against"]
 
@@ -115,7 +115,7 @@ def order_of(table: pd.DataFrame, sort: str) -> np.ndarray:
 
 
 def head_objects(path: Path, info: RecordInfo) -> pd.DataFrame:
-    """:func:`analysis.objects.objects_of` by rising ``truth_id``, with the photo's size, ``matched`` and ``entropy``.
+    """:func:`~obcn.tables.objects.objects_of` by ``truth_id``, with the photo's size, ``matched`` and ``entropy``.
 
     Entropy, in nats, is stage 1's, mean over the four coordinates; NaN for regression.
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.matched import distinct_names
 from app.markup import plain
 from app.paths import existing, typed_path
 from app.sources import RECORD_ENDING, is_data_file, voc_root
 from obcn.errors import UserError
 from obcn.records.files import RecordInfo, read_info
+from obcn.tables.matched import distinct_names
 
 # Where record files are looked for, and the data sets that are offered where nobody names one.
 RECORD_FOLDERS = (Path("runs/records"), Path("runs/app-records"))

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 
 from analysis.frozen.heads import HeadSettings, build_head
-from analysis.frozen.study import Protocol
 from analysis.frozen.training import HeadRun
 from obcn.models.detector import Detector
+from obcn.studies.study import Protocol
 
 REGRESSION = {"offsets": {"codec": "regression"}}
 BINS = {"offsets": {"codec": "bins"}}

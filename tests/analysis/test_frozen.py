@@ -8,12 +8,13 @@ import torch
 from analysis.frozen.features import frozen_features
 from analysis.frozen.runner import Workplace, run_study, trunk_name
 from analysis.frozen.scoring import score_side_by_side
-from analysis.frozen.study import Row, Study, head_settings, run_id
+from analysis.frozen.study import head_settings, run_id
 from analysis.frozen.training import train_side_by_side
 from obcn.data import Annotations
 from obcn.engine.evaluate import evaluate
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.detector import Detector
+from obcn.studies.study import Row, Study
 from tests.analysis.heads import BINS, REGRESSION, new_run, protocol, weights
 
 

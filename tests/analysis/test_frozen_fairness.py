@@ -16,13 +16,13 @@ from analysis.frozen.features import FeatureBatch, FrozenFeatures
 from analysis.frozen.heads import HeadSettings, SeparateBranches, build_head
 from analysis.frozen.runner import Workplace, run_study
 from analysis.frozen.scoring import score_side_by_side
-from analysis.frozen.study import Row, Study
 from analysis.frozen.training import train_side_by_side
 from obcn.data import Annotations
 from obcn.errors import UserError
 from obcn.models.box_head import POOL_SIZE, BoxHead
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.roi_heads import OffsetRoIHeads
+from obcn.studies.study import Row, Study
 from tests.analysis.heads import BINS, COMMON, REGRESSION, new_run, protocol
 
 CODECS = {

@@ -10,10 +10,10 @@ from torch import Tensor
 from analysis.frozen.gradients import SharedGradients, read_gradients, shared_gradients, summed_up, write_gradients
 from analysis.frozen.heads import HeadSettings, build_head
 from analysis.frozen.runner import Workplace, run_study
-from analysis.frozen.study import Row, Study
 from analysis.frozen.training import train_side_by_side
 from obcn.models.box_head import POOL_SIZE
 from obcn.models.roi_heads import OffsetRoIHeads
+from obcn.studies.study import Row, Study
 from tests.analysis.heads import BINS, COMMON, new_run, protocol, weights
 
 

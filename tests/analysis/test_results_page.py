@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.frozen.study import load_study
 from analysis.results_page import ORDER, fill_in, results_page, verdict
-from analysis.study_results import read_results
 from obcn.errors import UserError
+from obcn.studies.results import read_results
+from obcn.studies.study import load_study
 from tests.analysis.test_studies import results
 
 ROOT = Path(__file__).parents[2]

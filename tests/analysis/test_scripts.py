@@ -12,10 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from analysis import output
-from analysis.pictures import draw_pictures
+from obcn.figures.pictures import draw_pictures
 from obcn.records.schema import each
-from tests.analysis.synthetic import write_matched, write_scene
-from tests.analysis.test_calibration import stage_columns
+from tests.synthetic_records import write_matched, write_scene
+from tests.tables.test_calibration import stage_columns
 
 SCRIPTS = ("error_distributions", "ap_by_iou", "loss_gradients", "worst_cases")
 

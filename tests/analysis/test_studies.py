@@ -7,23 +7,15 @@ from pydantic import ValidationError
 
 from analysis.ablation import app
 from analysis.frozen.heads import build_head
-from analysis.frozen.study import (
-    Protocol,
-    Row,
-    Study,
-    head_settings,
-    load_protocol,
-    load_study,
-    reading_codec,
-    study_names,
-)
-from analysis.paper import load_paper
-from analysis.study_figures import study_figure
-from analysis.study_results import StudyResults, compare, read_results, write_results
-from analysis.study_tables import FIGURES, study_table
+from analysis.frozen.study import head_settings, reading_codec
 from obcn.errors import UserError
+from obcn.figures.studies import study_figure
 from obcn.models.box_head import POOL_SIZE
 from obcn.models.roi_heads import OffsetRoIHeads
+from obcn.studies.paper import load_paper
+from obcn.studies.results import StudyResults, compare, read_results, write_results
+from obcn.studies.study import Protocol, Row, Study, load_protocol, load_study, study_names
+from obcn.studies.tables import FIGURES, study_table
 
 HEAD = {"offsets": {"codec": "bins"}}
 PAPER = {"base": dict.fromkeys(FIGURES, 40.0), "own": dict.fromkeys(FIGURES, 42.5)}

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from analysis.contact_sheet import Tile, contact_sheet
-from analysis.palette import LIGHT
 from analysis.worst_cases import head_to_head, worst_cases
 from obcn.errors import UserError
-from tests.analysis.synthetic import write_scene
+from obcn.figures.contact_sheet import Tile, contact_sheet
+from obcn.figures.palette import LIGHT
+from tests.synthetic_records import write_scene
 
 CAT, DOG, MISSED = (0, 0, 40, 40), (60, 60, 100, 100), (120, 120, 160, 160)
 

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.app.browsing import ROOT, finished
 from tests.app.sample_records import sample_records
 
-VIEWS = sorted(path.stem for path in Path(ROOT / "app" / "views").glob("*.py"))
+VIEWS = sorted(path.parent.name for path in Path(ROOT / "app").glob("*/page.py"))
 # Pages that are nearly bare without record files, and what names the files in their addresses.
 WITH_RECORDS = {"explore": "records", "errors": "files"}
 

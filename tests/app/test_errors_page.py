@@ -8,9 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.explore import controls
 from obcn.records.schema import each
-from tests.analysis.synthetic import write_matched, write_scene
-from tests.analysis.test_calibration import stage_columns
 from tests.app.test_paths import IMPOSSIBLE
+from tests.synthetic_records import write_matched, write_scene
+from tests.tables.test_calibration import stage_columns
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 ROWS = 40
@@ -59,7 +59,7 @@ def opened(*files: str, **address: str) -> AppTest:
         app.query_params["files"] = list(files)
     for key, value in address.items():
         app.query_params[key] = value
-    app.switch_page("views/errors.py").run()
+    app.switch_page("errors/page.py").run()
     assert not app.exception
     return app
 

@@ -4,9 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.calibration import reliability_of_bins, reliability_of_spread
-from analysis.errors import error_histograms, error_summary
-from analysis.matched import load_matched
 from app.errors.picks import (
     calibration_key,
     calibration_picks,
@@ -20,8 +17,11 @@ from app.explore.controls import NOTHING
 from app.explore.table import head_objects, keep, measured, pair_heads
 from obcn.records.files import read_info, read_records
 from obcn.records.schema import each
-from tests.analysis.synthetic import make_info, write_matched
-from tests.analysis.test_calibration import stage_columns
+from obcn.tables.box_errors import error_histograms, error_summary
+from obcn.tables.calibration import reliability_of_bins, reliability_of_spread
+from obcn.tables.matched import load_matched
+from tests.synthetic_records import make_info, write_matched
+from tests.tables.test_calibration import stage_columns
 
 ROWS = 60
 

@@ -15,11 +15,11 @@ from app import detectors
 from app.records import choice
 from obcn.checkpoints import Card, Evaluation
 from obcn.records.files import read_info, read_records
-from tests.analysis.synthetic import make_info, write_scene
 from tests.app.helpers import model as model_file
 from tests.app.test_paths import IMPOSSIBLE
+from tests.synthetic_records import make_info, write_scene
 
-PAGE = str(Path(__file__).parents[2] / "app" / "views" / "explore.py")
+PAGE = str(Path(__file__).parents[2] / "app" / "explore" / "page.py")
 CAT, DOG = (0, 0, 40, 40), (60, 60, 180, 180)
 
 
@@ -247,7 +247,7 @@ def test_a_click_opens_the_photo_in_compare(folder, monkeypatch) -> None:
     app.session_state["tile-opened"] = 1
     app.run()
     wanted = {"data": "val.json", "photos": "photos", "image": "1.png", "object": "cat@20,20"}
-    assert went == [("views/compare.py", wanted)]
+    assert went == [("compare/page.py", wanted)]
 
 
 def test_a_link_to_a_weak_object_lowers_compares_threshold(folder) -> None:

@@ -22,7 +22,7 @@ from obcn.data import Annotations
 from obcn.errors import UserError
 from obcn.records.files import read_info, read_records
 from obcn.records.schema import each
-from tests.analysis.synthetic import write_scene
+from tests.synthetic_records import write_scene
 
 CAT, DOG, FAR = (0, 0, 40, 40), (60, 60, 180, 180), (150, 0, 170, 20)
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from analysis.pictures import browser_found
 from app import exports
 from obcn.errors import UserError
+from obcn.figures.pictures import browser_found
 
 
 def figure(**layout) -> go.Figure:

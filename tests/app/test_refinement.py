@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from app.components.refinement import refinement_steps, say_step
-from app.figures.belief import belief_of
+from obcn.figures.belief import belief_of
 from tests.app.helpers import BINS, detections
 
 BOX = [60.0, 40.0, 120.0, 90.0]

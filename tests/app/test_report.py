@@ -3,14 +3,14 @@ import json
 import pytest
 from PIL import Image
 
-from analysis.palette import LIGHT
 from app.compare.comparison import Comparison, Settings
 from app.compare.object_view import headline, view_of
 from app.compare.objects import find_objects
 from app.compare.report import detections_table, report_html
-from app.lines import model_lines, with_models
 from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
 from app.photos import Photo
+from obcn.figures.lines import model_lines, with_models
+from obcn.figures.palette import LIGHT
 from tests.app.helpers import BINS, HEIGHT, REGRESSION, WIDTH, detections, model
 
 BOX, OTHER = [20.0, 30.0, 100.0, 90.0], [120.0, 20.0, 180.0, 120.0]
@@ -30,7 +30,7 @@ def seen() -> Comparison:
 
 
 def palette_of(seen: Comparison):
-    return with_models(LIGHT, model_lines(list(seen.models), list(seen.models), LIGHT))
+    return with_models(LIGHT, model_lines(list(seen.models), LIGHT))
 
 
 def test_rows_are_cocos_with_class_names_of_every_model(seen) -> None:
@@ -67,7 +67,7 @@ def test_text_from_outside_cannot_become_markup(seen) -> None:
     html = facts([Fact("<b>head</b>", [("0.9", "<script>")])])
     assert "<script>" not in html
     assert "&lt;b&gt;head" in html
-    lines = model_lines(["<i>x</i>"], ["<i>x</i>"], LIGHT)
+    lines = model_lines(["<i>x</i>"], LIGHT)
     palette = with_models(LIGHT, lines)
     assert "<i>x" not in line_key(palette, list(lines))
     table = numbers_table({"<i>x</i>": seen.objects[0].box}, palette)

@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 
 from analysis.ap_by_iou import ap_figure
-from analysis.palette import DARK
-from analysis.paper import load_paper
-from analysis.study_figures import study_figure
-from analysis.study_results import write_results
-from app.figures.results import curve_lines, fitted, gains_figure
-from app.results import comparison_table, evaluation_rows, read_folder, study_rows
+from app.results.folder import comparison_table, evaluation_rows, read_folder, study_rows
 from app.tables import html_table
 from obcn.checkpoints import Evaluation
+from obcn.figures.gains import curve_lines, fitted, gains_figure
+from obcn.figures.palette import DARK
+from obcn.figures.studies import study_figure
+from obcn.studies.paper import load_paper
+from obcn.studies.results import write_results
 from tests.analysis.test_studies import results
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis.frozen.study import load_study
-from analysis.study_results import write_results
-from analysis.study_tables import FIGURES
 from app import results
+from obcn.studies.results import write_results
+from obcn.studies.study import load_study
+from obcn.studies.tables import FIGURES
 from tests.analysis.test_studies import results as made_up
 
-VIEW = Path(__file__).parents[2] / "app" / "views" / "results.py"
+VIEW = Path(__file__).parents[2] / "app" / "results" / "page.py"
 
 
 def opened(**address: str) -> AppTest:

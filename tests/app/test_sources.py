@@ -7,8 +7,8 @@ from PIL import Image
 
 from app.sources import photo_from_source, read_source, source_stamp
 from obcn.errors import UserError
-from tests.analysis.synthetic import write_scene
 from tests.app.test_paths import IMPOSSIBLE
+from tests.synthetic_records import write_scene
 
 BOX = [10, 20, 40, 60]
 SIZE = "<size><width>200</width><height>150</height></size>"

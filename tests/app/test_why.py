@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.compare.why import Answer, why_they_differ
-from app.figures.belief import Belief, belief_of, tails
+from obcn.figures.belief import Belief, belief_of, tails
 from obcn.offsets import DistanceBinCodec, SupportPointCodec, decode_boxes
 from tests.app.helpers import BINS, detections
 

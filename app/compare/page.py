@@ -1,0 +1,210 @@
+"""Compare: one photo, several detectors that differ in how they say where a box goes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+
+from app import detectors
+from app.compare import links, scoring
+from app.compare.comparison import Comparison, Settings, compare
+from app.compare.controls import choose_models, choose_photo, choose_settings
+from app.compare.object_view import draw_object, headline, view_of
+from app.compare.objects import FoundObject, locate
+from app.compare.panels import busy_panels, panels
+from app.compare.report import detections_table, report_html
+from app.components.photo_pair import PhotoPanel, photo_pair
+from app.detectors import ModelFile
+from app.markup import plain
+from app.photos import Photo
+from obcn.errors import UserError
+from obcn.figures.lines import model_lines, with_models
+from obcn.figures.palette import DARK, LIGHT, Palette
+
+
+def main() -> None:
+    """Draw the page."""
+    st.header("Compare", anchor=False)
+    st.markdown(
+        "Detectors that differ in how they say *where a box goes*: **regression** gives one number per coordinate, "
+        "the other heads a distribution. **Click a box** to see it."
+    )
+    st.html('<p class="obcn-narrow">Photos and settings: » at the top.</p>')
+    known = detectors.available_models()
+    for problem in detectors.unreadable_models():
+        st.warning(plain(problem), icon=":material/error:")
+    if not known:
+        _explain_training()
+        return
+    try:
+        top, below = st.sidebar.container(), st.sidebar.container()
+        # The photo comes last: where it cannot be read, the other controls stand and keep what they were set to.
+        with below:
+            models = choose_models(known)
+            settings = choose_settings(models)
+        with top:
+            photo = choose_photo()
+        if photo is None:
+            st.info("Drop a photo into the side panel to begin.", icon=":material/add_photo_alternate:")
+        elif not models:
+            st.info("Choose at least one model in the side panel.", icon=":material/compare:")
+        elif failure := st.session_state.pop("failure", None):
+            raise UserError(failure)
+        else:
+            _compare(photo, models, settings)
+    except UserError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def _compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) -> None:
+    theme = DARK if st.context.theme.type == "dark" else LIGHT
+    palette = with_models(theme, model_lines(list(models), theme))
+    if any(scoring.stored_scores(photo, model, settings.device) is None for model in models.values()):
+        _look(photo, models, settings, palette)
+    seen = compare(photo, models, settings)
+    chosen = None
+    if seen.objects:
+        chosen = locate(seen.objects, links.shown_object()) or 0
+    _draw_photos(photo, panels(seen, chosen), seen.objects, chosen, palette)
+    if chosen is None:
+        _explain_nothing(seen)
+    else:
+        _show_object(seen, chosen, palette)
+
+
+def _look(photo: Photo, models: Mapping[str, ModelFile], settings: Settings, palette: Palette) -> NoReturn:
+    """Run the networks, then the page again.
+
+    The photo stands there at once and the boxes join it: same widget, same place, so nothing jumps.
+    """
+    _draw_photos(photo, busy_panels(models, settings), [], None, palette)
+    try:
+        for model in models.values():
+            scoring.scores(photo, model, settings.device)
+    except UserError as error:
+        st.session_state["failure"] = str(error)  # told by the next run, where nobody is looking any more
+    st.rerun()
+
+
+def _draw_photos(
+    photo: Photo, drawn: Sequence[PhotoPanel], objects: list[FoundObject], chosen: int | None, palette: Palette
+) -> None:
+    # A click can arrive from a page drawn before the photo or the threshold changed: it means what was seen then.
+    st.session_state["places"] = [item.place for item in objects]
+    photo_pair(photo, drawn, chosen, palette, "pair", _choose_by_click)
+
+
+def _choose_by_click() -> None:
+    clicked = st.session_state["pair"].chosen
+    if clicked is not None:
+        _choose(int(clicked))
+
+
+def _choose_from_list() -> None:
+    index = st.session_state["object"]
+    # Words instead of an index: the browser still shows the list of another photo.
+    if isinstance(index, int):
+        _choose(index)
+
+
+def _choose(index: int) -> None:
+    places = st.session_state.get("places", [])
+    if 0 <= index < len(places):
+        links.show_object(places[index])
+
+
+def _show_object(seen: Comparison, chosen: int, palette: Palette) -> None:
+    item = seen.objects[chosen]
+    st.session_state["object"] = chosen
+    pick, numbers = st.columns([1, 3])
+    pick.selectbox(
+        "Object",
+        range(len(seen.objects)),
+        format_func=lambda index: _in_list(seen, index),
+        key="object",
+        on_change=_choose_from_list,
+        help="Click a box in any photo, or choose from this list.",
+    )
+    if len(seen.models) > 1:
+        st.markdown(f"**Why do they differ?** {plain(seen.why(item))}")
+    downloads = st.container(horizontal=True)
+    believer = _choose_believer(seen)
+    with downloads:
+        _offer_downloads(seen, item, believer)
+    view = view_of(seen, item, believer, palette)
+    numbers.html(headline(view))
+    draw_object(view)
+
+
+def _choose_believer(seen: Comparison) -> str | None:
+    """Whose belief to show; no question where there is no choice."""
+    if len(seen.believers) < 2:
+        return seen.believers[0] if seen.believers else None
+    return st.segmented_control(
+        "Whose belief",
+        seen.believers,
+        default=seen.believers[0],
+        required=True,
+        format_func=plain,
+        key="belief",
+        bind="query-params",
+    )
+
+
+def _in_list(seen: Comparison, index: int) -> str:
+    item = seen.objects[index]
+    reporters = [name for name in seen.models if item.reported_by(name)]
+    only = f", only {' and '.join(reporters)}" if len(reporters) < len(seen.models) else ""
+    return f"{index + 1} of {len(seen.objects)}: {item.name}{only}"
+
+
+def _offer_downloads(seen: Comparison, item: FoundObject, believer: str | None) -> None:
+    def report() -> str:
+        palette = with_models(LIGHT, model_lines(list(seen.models), LIGHT))
+        view = view_of(seen, item, believer, palette)
+        return report_html(seen, item, palette, seen.why(item), view.table(), view.sections())
+
+    def rows() -> str:
+        return detections_table(seen).to_json(orient="records", indent=1)
+
+    def lines() -> str:
+        return detections_table(seen).to_csv(index=False)
+
+    stem = Path(seen.photo.name).stem
+    for label, name, kind, make in (
+        ("Report as HTML", f"{stem}-{item.name}.html", "text/html", report),
+        ("Detections as JSON", f"{stem}-detections.json", "application/json", rows),
+        ("Detections as CSV", f"{stem}-detections.csv", "text/csv", lines),
+    ):
+        st.download_button(label, make, name, kind, icon=":material/download:", on_click="ignore")
+
+
+def _explain_nothing(seen: Comparison) -> None:
+    best = max(((float(each.scores[0]), each.names[0]) for each in seen.found.values() if len(each)), default=None)
+    guess = f" The best guess was {plain(best[1])} at {best[0]:.2f}." if best else ""
+    classes = dict.fromkeys(name for model in seen.models.values() for name in model.card.classes)
+    st.info(
+        f"**No object scores above {seen.settings.score:.2f} in this photo.**{guess} Lower the score threshold in the "
+        f"side panel, pick a sample, or try a photo of one of these: {plain(', '.join(classes))}.",
+        icon=":material/search_off:",
+    )
+
+
+def _explain_training() -> None:
+    st.info(
+        "**There is no checkpoint yet.** The app shows those in `checkpoints/`. These commands make two from your own "
+        "COCO, VOC or YOLO data:",
+        icon=":material/model_training:",
+    )
+    commands = [
+        f"obcn train compact_{head} --data data.yaml --output runs/{head}\n"
+        f"cp runs/{head}/best.safetensors checkpoints/{head}.safetensors\n"
+        f"cp runs/{head}/best.json checkpoints/{head}.json"
+        for head in ("regression", "obcn")
+    ]
+    st.code("\n\n".join(commands), language=None)
+    st.caption("`obcn train --help` says what data.yaml holds. Reload this page when they are there.")
+
+
+main()

@@ -1,1 +1,0 @@
-"""Pure functions: explanation in, plotly figure out. No Streamlit here, so that scripts can draw the same figures."""

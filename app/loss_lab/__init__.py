@@ -1,0 +1,1 @@
+"""The Loss lab page."""

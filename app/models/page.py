@@ -1,0 +1,120 @@
+"""Models: what ships and what visitors bring, with how each was trained and measured."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+
+from app import detectors
+from app.detectors import ModelFile
+from app.markup import Fact, facts, plain
+from app.models.cards import checkpoint_pair, facts_in_words, figures_of, head_in_words
+from app.paths import typed_path
+from obcn.errors import UserError
+
+# Weights of the largest config in half precision are about 120 MB.
+LARGEST_UPLOAD_MB = 300
+BASELINE = "regression"
+
+
+def main() -> None:
+    """Draw the page."""
+    st.header("Models", anchor=False)
+    st.markdown(
+        "The detectors that every page can use, each with how it was trained and what it reaches. **Bring your own**: "
+        "a checkpoint is a `.safetensors` file and the `.json` card that `obcn train` writes beside it."
+    )
+    brought = _bring()
+    known = detectors.available_models()
+    for problem in detectors.unreadable_models():
+        st.warning(plain(problem), icon=":material/error:")
+    if not known:
+        st.info("**There is no model yet.** This command trains one:", icon=":material/model_training:")
+        st.code("obcn train compact_obcn --data data.yaml --output runs/obcn", language=None)
+        return
+    # What a visitor just brought comes first.
+    names = sorted(known, key=lambda name: name not in brought)
+    for left in range(0, len(names), 2):
+        for name, column in zip(names[left : left + 2], st.columns(2), strict=False):
+            with column.container(border=True, height="stretch"):
+                _show(known[name], known)
+
+
+# One's own
+
+
+def _bring() -> set[str]:
+    """Draw the ways to bring models; the names of those that came."""
+    names: set[str] = set()
+    left, right = st.columns(2)
+    with left:
+        folder = st.text_input(
+            "A folder of checkpoints",
+            key="checkpoints",
+            bind="query-params",
+            placeholder="runs/obcn",
+            help="On the machine that runs this app; relative to where it was started. The link keeps it.",
+        )
+        if folder:
+            names |= set(_told(lambda: detectors.add_folder(typed_path(folder))))
+    with right:
+        # Any kind of file may come: a refusal that says what to do is better than a greyed-out file.
+        files = st.file_uploader(
+            "or a checkpoint and its card, two files at once",
+            accept_multiple_files=True,
+            key="checkpoint",
+            max_upload_size=LARGEST_UPLOAD_MB,
+            help="Kept until the server stops, for all of its visitors.",
+        )
+        if files:
+            names |= set(_told(lambda: [_add(files)]))
+    return names
+
+
+def _told(add: Callable[[], Sequence[str]]) -> Sequence[str]:
+    """What ``add`` added, with words on how it went."""
+    try:
+        with st.spinner("Reading the model…"):
+            names = add()
+    except UserError as error:
+        st.error(plain(f"{str(error).rstrip('.')}."), icon=":material/error:")
+        return []
+    st.success(f"Ready to compare: {plain(', '.join(names))}.", icon=":material/check:")
+    return names
+
+
+def _add(files: Sequence) -> str:
+    weights, card = checkpoint_pair([file.name for file in files])
+    return detectors.add_upload(files[weights].name, files[weights].getvalue(), files[card].getvalue())
+
+
+# Cards
+
+
+def _show(model: ModelFile, known: Mapping[str, ModelFile]) -> None:
+    card = model.card
+    st.subheader(plain(model.name), anchor=False)
+    st.markdown(plain(f"{head_in_words(card.config)}."))
+    if card.evaluation is None:
+        st.caption("Not measured yet: `obcn eval --write-card` puts its figures here.")
+    else:
+        measured = f"AP in percent, on {card.evaluation.images} photos of {card.evaluation.data}"
+        st.html(facts([Fact(measured, figures_of(card))]))
+    st.markdown("\n".join(f"- {name}: {plain(value)}" for name, value in facts_in_words(model)))
+    beside = [name for name in (BASELINE, model.name) if name in known]
+    st.page_link(
+        "compare/page.py",
+        label=f"Open {plain(model.name)} in Compare",
+        icon=":material/compare:",
+        query_params={"models": list(dict.fromkeys(beside))},
+    )
+    with st.expander("Commands"):
+        st.code(card.training.command, language=None, wrap_lines=True)
+        if card.training.start is not None:
+            st.caption("The start:")
+            st.code(card.training.start.command, language=None, wrap_lines=True)
+        if card.evaluation is not None:
+            st.caption("Its figures:")
+            st.code(card.evaluation.command, language=None, wrap_lines=True)
+
+
+main()

@@ -1,0 +1,130 @@
+"""Figures of a study's results; pure: results in, plotly figure out."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from obcn.figures.layout import finish, stroke
+from obcn.figures.palette import LIGHT, Line, Palette, Role
+from obcn.studies.results import StudyResults
+
+_CURVES: tuple[Role, ...] = ("regression", "expectation", "stage", "argmax", "truth", "candidate")
+
+
+def study_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
+    """The figure that a study asks for.
+
+    Args:
+        results: of one study.
+        palette: the theme's.
+    """
+    draw = {"gains": gains_figure, "curves": curves_figure, "trade": trade_figure}[results.figure]
+    return draw(results, palette)
+
+
+def curves_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
+    """AP against what varies along each curve, such as the number of bins; bars are standard deviations over seeds."""
+    table = results.frame
+    figure = go.Figure()
+    for (curve, part), line in zip(table.groupby("curve", sort=False), curve_lines(table, palette), strict=True):
+        figure.add_scatter(
+            x=part["at"],
+            y=part.AP,
+            error_y={"array": part.AP_sd, "thickness": 1, "width": 4},
+            name=str(curve),
+            mode="lines+markers",
+            line=stroke(line),
+            marker={"symbol": line.symbol, "size": 9, "color": line.colour},
+            customdata=part[["row", "AP_sd", "seeds"]],
+            hovertemplate="<b>%{customdata[0]}</b><br>AP %{y:.2f} ± %{customdata[1]:.2f} over %{customdata[2]} seeds"
+            "<extra></extra>",
+        )
+    figure.update_xaxes(title_text=results.axis, tickvals=sorted(table["at"].unique()))
+    figure.update_yaxes(title_text="AP, percent")
+    finish(
+        figure, results.title, f"{results.question} Bars: one standard deviation over seeds.", 560, palette, width=900
+    )
+    return figure
+
+
+def gains_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
+    """Gain in AP over the baseline, row by row: every seed, their mean with its deviation, and the paper's gain."""
+    table = results.frame.iloc[::-1]
+    rows = table[table.row != results.baseline]
+    own, paper = palette.lines["expectation"], palette.lines["stage"]
+    figure = go.Figure()
+    seeds = [
+        (row, seed, results.outcomes[row][seed]["AP"] - results.outcomes[results.baseline][seed]["AP"])
+        for row in rows.row
+        for seed in results.outcomes[row]
+    ]
+    figure.add_scatter(
+        x=[gain for _, _, gain in seeds],
+        y=[row for row, _, _ in seeds],
+        customdata=[seed for _, seed, _ in seeds],
+        mode="markers",
+        name="one seed",
+        marker={"symbol": "circle-open", "size": 8, "color": own.colour},
+        hovertemplate="%{y}<br>seed %{customdata}: %{x:+.2f} points of AP<extra></extra>",
+    )
+    figure.add_scatter(
+        x=rows.gain_AP,
+        y=rows.row,
+        error_x={"array": rows.gain_sd_AP, "thickness": 1.5, "width": 5},
+        mode="markers",
+        name="mean of the seeds, with their standard deviation",
+        marker={"symbol": own.symbol, "size": 11, "color": own.colour},
+        hovertemplate="<b>%{y}</b><br>%{x:+.2f} points of AP over " + results.baseline + "<extra></extra>",
+    )
+    if "paper_gain_AP" in rows:
+        told = rows[rows.paper_gain_AP.notna()]
+        figure.add_scatter(
+            x=told.paper_gain_AP,
+            y=told.row,
+            mode="markers",
+            name="the paper, on its own data and detector",
+            marker={"symbol": paper.symbol, "size": 12, "color": paper.colour},
+            hovertemplate="<b>%{y}</b><br>the paper: %{x:+.1f} points of AP<extra></extra>",
+        )
+    figure.update_xaxes(title_text=f"gain in AP over {results.baseline}, points", zeroline=True)
+    figure.update_yaxes(automargin=True, categoryorder="array", categoryarray=list(rows.row))
+    finish(figure, results.title, results.question, 300 + 46 * len(rows), palette, width=980)
+    figure.update_xaxes(zerolinecolor=palette.muted)
+    return figure
+
+
+def trade_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
+    """AP50 against AP90 along each curve: whether a head finds more objects, or places boxes better, or both.
+
+    Args:
+        results: of a study with curves; the numbers at the marks are what varies along them.
+        palette: the theme's.
+    """
+    table = results.frame
+    figure = go.Figure()
+    for (curve, part), line in zip(table.groupby("curve", sort=False), curve_lines(table, palette), strict=True):
+        figure.add_scatter(
+            x=part.AP90,
+            y=part.AP50,
+            error_x={"array": part.AP90_sd, "thickness": 1, "width": 3},
+            error_y={"array": part.AP50_sd, "thickness": 1, "width": 3},
+            name=str(curve),
+            mode="lines+markers+text",
+            text=[f"{value:g}" for value in part["at"]],
+            textposition="top right",
+            textfont={"color": line.colour},
+            line=stroke(line),
+            marker={"symbol": line.symbol, "size": 10, "color": line.colour},
+            customdata=part[["row", "AP"]],
+            hovertemplate="<b>%{customdata[0]}</b><br>AP %{customdata[1]:.1f}<br>AP50 %{y:.1f}<br>AP90 %{x:.1f}"
+            "<extra></extra>",
+        )
+    figure.update_xaxes(title_text="AP90, percent: boxes that fit closely")
+    figure.update_yaxes(title_text="AP50, percent: objects found")
+    note = f"Up and to the right is better. Numbers: {results.axis}. Bars: one standard deviation over seeds."
+    finish(figure, results.title, note, 640, palette, width=980)
+    return figure
+
+
+def curve_lines(table: pd.DataFrame, palette: Palette) -> list[Line]:
+    """One line per curve, in the table's order; after six they repeat."""
+    return [palette.lines[_CURVES[number % len(_CURVES)]] for number in range(table.curve.nunique())]

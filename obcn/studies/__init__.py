@@ -1,0 +1,1 @@
+"""What the studies compare, what they found, and the paper beside it."""

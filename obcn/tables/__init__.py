@@ -1,0 +1,1 @@
+"""Record files as pandas frames, for pages, scripts and notebooks."""

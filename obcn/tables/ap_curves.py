@@ -1,0 +1,74 @@
+"""AP against the IoU threshold, with bands over photos, and the AP that bad boxes cost, as tables."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from obcn.tables.precision import ModelResults, bootstrap_ap, same_data
+
+
+def ap_tables(
+    models: Sequence[ModelResults], names: Sequence[str], samples: int, seed: int = 0
+) -> dict[str, pd.DataFrame]:
+    """The tables of :func:`ap_by_iou`, of results that have been read."""
+    drawn = bootstrap_ap(models, samples, seed) if samples else [np.empty((0, len(model.ious))) for model in models]
+    paired = same_data(models)
+    curves, summary = [], []
+    for name, model, draws in zip(names, models, drawn, strict=True):
+        curve, whole = _rows(model, draws, (models[0], drawn[0]) if paired else None)
+        curves.append(curve.assign(model=name))
+        summary.append({"model": name, "photos": model.num_photos, **whole})
+    table = pd.concat(curves, ignore_index=True)
+    return {"ap_by_iou": table[["model", *table.columns.drop("model")]], "ap_summary": pd.DataFrame(summary)}
+
+
+def _rows(
+    model: ModelResults, draws: np.ndarray, reference: tuple[ModelResults, np.ndarray] | None
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    ap, localised = model.ap(), model.ap(localised=True)
+    low, high = _band(draws)
+    if reference is None:
+        difference, (difference_low, difference_high) = np.full(len(ap), np.nan), _band(draws[:0])
+        mean_difference, mean_band = np.nan, (np.nan, np.nan)
+    else:
+        difference = ap - reference[0].ap()
+        difference_low, difference_high = _band(draws - reference[1])
+        mean_difference = difference.mean()
+        mean_band = _band((draws - reference[1]).mean(axis=1, keepdims=True))
+    curve = pd.DataFrame(
+        {
+            "iou": model.ious,
+            "ap": ap,
+            "ap_low": low,
+            "ap_high": high,
+            "ap_localised": localised,
+            "difference": difference,
+            "difference_low": difference_low,
+            "difference_high": difference_high,
+        }
+    )
+    mean_low, mean_high = _band(draws.mean(axis=1, keepdims=True))
+    lost, regained = 100 - ap[0], localised[0] - ap[0]
+    whole = {
+        "ap": ap.mean(),
+        "ap_low": float(mean_low[0]),
+        "ap_high": float(mean_high[0]),
+        "difference": mean_difference,
+        "difference_low": float(np.ravel(mean_band[0])[0]),
+        "difference_high": float(np.ravel(mean_band[1])[0]),
+        "ap50": ap[0],
+        "ap50_localised": localised[0],
+        "lost": lost,
+        "lost_to_localisation": regained,
+        "localisation_share": regained / lost if lost > 0 else np.nan,
+    }
+    return curve, whole
+
+
+def _band(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """2.5% and 97.5% quantiles over the draws, (T,) each; NaN without a draw."""
+    if not len(draws):
+        return np.full(draws.shape[1], np.nan), np.full(draws.shape[1], np.nan)
+    low, high = np.nanquantile(draws, (0.025, 0.975), axis=0)
+    return low, high
