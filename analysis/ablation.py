@@ -19,6 +19,7 @@ from analysis.frozen.runner import Workplace, run_study, trunk_name
 from analysis.output import Picture, run, script, write_figures, write_tables
 from obcn.data import load_data_config, read_annotations
 from obcn.figures.studies import study_figure
+from obcn.metrics import OF_A_STUDY
 from obcn.studies.paper import load_paper
 from obcn.studies.results import StudyResults, compare, read_results, write_results
 from obcn.studies.study import Protocol, Study, load_protocol, load_study, study_names
@@ -69,10 +70,10 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
 def print_study(results: StudyResults) -> None:
     """Mean and standard deviation over seeds, gains, and the paper's figures."""
     table = Table(title=results.title)
-    for heading in ("", "AP", "AP50", "AP70", "AP80", "AP90", "gain in AP", "paper's AP", "paper's gain"):
+    for heading in ("", *OF_A_STUDY, "gain in AP", "paper's AP", "paper's gain"):
         table.add_column(heading, justify="left" if not heading else "right")
     for row in results.frame.to_dict("records"):
-        cells = [_spread(row, figure, f"{figure}_sd") for figure in ("AP", "AP50", "AP70", "AP80", "AP90")]
+        cells = [_spread(row, figure, f"{figure}_sd") for figure in OF_A_STUDY]
         compared = row["row"] != results.baseline
         gain = _spread(row, "gain_AP", "gain_sd_AP", "+") if compared else ""
         paper = [_number(row.get("paper_AP")), _number(row.get("paper_gain_AP"), "+") if compared else ""]

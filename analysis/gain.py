@@ -13,8 +13,6 @@ from analysis.ablation import DATA, WORK, DataOption, OutputOption, PictureOptio
 from analysis.output import run, script
 from obcn.studies.study import load_study
 
-STUDIES = ("gain_weights", "gain_separate", "gain_branches", "gain_separate_weights")
-
 app = script("Where OBCN's gain comes from: loss weights, separate branches, a young trunk.")
 
 

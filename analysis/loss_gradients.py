@@ -12,7 +12,7 @@ import typer
 
 from analysis.output import Picture, run, script, write_figures, write_tables
 from obcn.errors import UserError
-from obcn.figures.loss_curves import loss_figure
+from obcn.figures.loss_curves import loss_and_gradient_figure
 from obcn.tables.loss_curves import loss_curves
 
 app = script("Loss and gradient of each box loss as curves against the error; needs no data.")
@@ -34,7 +34,7 @@ def main(
         raise UserError("every beta and spread must be above 0")
     curves = loss_curves(np.linspace(-reach, reach, 601), beta, spread)
     write_tables(output, {"loss_gradients": curves})
-    write_figures(output, {"loss_gradients": loss_figure(curves)}, picture)
+    write_figures(output, {"loss_gradients": loss_and_gradient_figure(curves)}, picture)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,12 @@ from analysis.results_table import results_table
 from obcn.errors import UserError
 from obcn.figures.pictures import draw_pictures
 from obcn.figures.studies import study_figure
+from obcn.metrics import OF_A_STUDY
 from obcn.studies.findings import ORDER, fill_in, signed, verdict
 from obcn.studies.paper import load_paper
 from obcn.studies.results import StudyResults, read_results
 from obcn.studies.study import load_study
 from obcn.studies.tables import half_interval
-
-FIGURES = ("AP", "AP50", "AP70", "AP80", "AP90")
 
 # Evaluations of the detectors that ship; "plain" is without ranking by certainty and voting.
 SHIPPED = (
@@ -160,10 +159,10 @@ def _study_section(name: str, results: StudyResults) -> str:
 def _table(results: StudyResults) -> str:
     frame = results.frame
     paper = "paper_AP" in frame
-    head = ["", *FIGURES, "gain in AP", *(["paper's AP", "paper's gain"] if paper else [])]
+    head = ["", *OF_A_STUDY, "gain in AP", *(["paper's AP", "paper's gain"] if paper else [])]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for row in frame.to_dict("records"):
-        cells = [f"{row[figure]:.1f} ± {row[f'{figure}_sd']:.1f}" for figure in FIGURES]
+        cells = [f"{row[figure]:.1f} ± {row[f'{figure}_sd']:.1f}" for figure in OF_A_STUDY]
         cells.append("" if row["row"] == results.baseline else _gain(row))
         if paper:
             told = not pd.isna(row["paper_AP"])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from obcn.engine.report import FIGURES
+from obcn.metrics import FIGURES
 
 
 def results_table(files: list[Path]) -> str:

@@ -10,9 +10,11 @@ import pandas as pd
 from torch import Tensor
 
 from app.tables import scrolling
-from obcn.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
+from obcn.boxes import centre_and_size
+from obcn.figures.belief import COORDINATE_NAMES, Belief, box_iou
 from obcn.figures.lines import strokes
 from obcn.figures.palette import Line, Palette
+from obcn.records.schema import COORDINATES
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,8 @@ def numbers(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief | None
     truth = boxes.get("truth")
     rows = []
     for name, box in boxes.items():
-        x1, y1, x2, y2 = box.tolist()
         row: dict[str, object] = {"box": palette.lines[name].label}
-        for coordinate, value in zip(COORDINATES, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1), strict=True):
+        for coordinate, value in zip(COORDINATES, centre_and_size(box), strict=True):
             row[f"{COORDINATE_NAMES[coordinate]}, px"] = round(value, 2)
             if belief is not None:
                 spread = round(belief.spread_pixels(coordinate, 0), 2) if name == "expectation" else None
@@ -77,8 +78,7 @@ def numbers_table(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief 
     body = []
     for name, box in boxes.items():
         line = palette.lines[name]
-        x1, y1, x2, y2 = box.tolist()
-        values = zip(COORDINATES, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1), strict=True)
+        values = zip(COORDINATES, centre_and_size(box), strict=True)
         spread = {
             coordinate: f" <span>± {belief.spread_pixels(coordinate, 0):.1f}</span>"
             for coordinate in COORDINATES

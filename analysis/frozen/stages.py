@@ -91,6 +91,10 @@ class ConditionalCodec:
         labels = self.num_bins + 2
         return 4 * (labels + labels**2)
 
+    def describe(self) -> str:
+        """Its bins and range."""
+        return f"Bins within bins: {self.num_bins} and two tails over ±{self.half_range:.3g}, as many in each"
+
     def scores(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """(N, num_outputs) outputs as (N, 4, n) scores of the first stage and (N, 4, n, n) of the second."""
         labels = self.num_bins + 2

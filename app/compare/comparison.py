@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from app.compare import scoring
-from app.compare.objects import FLOOR, FoundObject, find_objects
+from app.compare.found_objects import FLOOR, FoundObject, find_objects
 from app.compare.why import Answer, why_they_differ
 from app.detectors import ModelFile
 from app.photos import Photo

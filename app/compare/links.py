@@ -84,7 +84,7 @@ def forget_upload() -> None:
 
 
 def shown_object() -> str:
-    """The chosen object's :attr:`~app.compare.objects.FoundObject.place`; empty if none is chosen."""
+    """The chosen object's :attr:`~app.compare.found_objects.FoundObject.place`; empty if none is chosen."""
     return st.query_params.get("object", "")
 
 

@@ -7,23 +7,22 @@ from itertools import combinations
 
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from app.compare.comparison import Comparison
-from app.compare.objects import FoundObject
+from app.compare.found_objects import FoundObject
 from app.compare.report import Section
+from app.components.chart import chart
 from app.components.refinement import refinement
 from app.components.verdicts import verdicts
 from app.exports import export_figures, export_table
 from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
-from obcn.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, box_iou
+from obcn.figures.belief import COORDINATE_NAMES, Belief, box_iou
 from obcn.figures.crops import refinement_figure, verdicts_figure
 from obcn.figures.histograms import coordinate_histograms
 from obcn.figures.lines import with_head
 from obcn.figures.palette import Palette
-
-BARE = {"displayModeBar": False}
+from obcn.records.schema import COORDINATES
 
 HISTOGRAMS_SAY = (
     "One tall bar: the head is sure. A wide hill: it is not, and its mean and peak part. Outlined ends: further out "
@@ -183,7 +182,7 @@ def _draw_histograms(view: ObjectView) -> None:
     st.html(view.key())
     figures = view.histograms()
     for column, (name, figure) in zip(st.columns(len(figures)), figures.items(), strict=True):
-        _draw(column, figure, f"Distribution of {name} over the bins of each stage")
+        chart(figure, f"Distribution of {name} over the bins of each stage", column)
     export_figures(figures, "export-belief")
 
 
@@ -200,9 +199,3 @@ def _draw_crops(view: ObjectView) -> None:
         st.caption(VERDICTS_SAY)
         verdicts(image, view.answers, view.palette, "verdicts")
     export_figures(view.crops(), "export-crops")
-
-
-def _draw(column: DeltaGenerator, figure: go.Figure, alt: str) -> None:
-    # Streamlit builds a chart anew whenever its figure changes; a box of its height keeps the place open meanwhile.
-    place = column.container(height=figure.layout.height, border=False)
-    place.plotly_chart(figure, theme=None, key=alt, config=BARE, alt=alt)

@@ -10,8 +10,8 @@ from app import detectors
 from app.compare import links, scoring
 from app.compare.comparison import Comparison, Settings, compare
 from app.compare.controls import choose_models, choose_photo, choose_settings
+from app.compare.found_objects import FoundObject, locate
 from app.compare.object_view import draw_object, headline, view_of
-from app.compare.objects import FoundObject, locate
 from app.compare.panels import busy_panels, panels
 from app.compare.report import detections_table, report_html
 from app.components.photo_pair import PhotoPanel, photo_pair

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from app.compare.comparison import Comparison, Settings, num_stages
-from app.compare.objects import FoundObject
+from app.compare.found_objects import FoundObject
 from app.components.photo_pair import ClickableBox, Outline, PhotoPanel
 from app.detectors import ModelFile
 

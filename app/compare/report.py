@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.compare.comparison import Comparison
-from app.compare.objects import FoundObject
+from app.compare.found_objects import FoundObject
 from app.detectors import ModelFile
 from app.style import PAGE_CSS
 from obcn.data import CocoIds

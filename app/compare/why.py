@@ -7,7 +7,9 @@ from itertools import combinations
 
 from torch import Tensor
 
-from obcn.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, box_iou, tails
+from obcn.boxes import centre_and_size
+from obcn.figures.belief import COORDINATE_NAMES, Belief, box_iou, tails
+from obcn.records.schema import COORDINATES, Coordinate
 
 # Boxes that overlap this much are one answer: at a glance nobody sees the difference.
 AGREEMENT = 0.95
@@ -141,8 +143,7 @@ def _widest(one: Tensor, other: Tensor) -> tuple[Coordinate, float]:
 
 
 def _value(box: Tensor, coordinate: Coordinate) -> float:
-    x1, y1, x2, y2 = box.tolist()
-    return {"x": (x1 + x2) / 2, "y": (y1 + y2) / 2, "w": x2 - x1, "h": y2 - y1}[coordinate]
+    return getattr(centre_and_size(box), coordinate)
 
 
 def _pixels(value: float) -> str:

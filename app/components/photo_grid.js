@@ -1,7 +1,6 @@
 // One list item per tile. A tile is drawn anew only when it changes, so that keyboard focus outlives a rerun.
 
 const SVG = "http://www.w3.org/2000/svg";
-const DASHES = { solid: "", dash: "8 5", dot: "2 4", dashdot: "9 4 2 4" };
 const MARKS = { better: "▲", worse: "▼" };
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -49,8 +48,8 @@ function picture(tile, lines, halo) {
     svg.append(shape("rect", { ...corners(box), stroke: halo, "stroke-width": lines[line].width + 2 }));
   });
   tile.boxes.forEach(({ line, box, label }) => {
-    const { colour, dash, width } = lines[line];
-    const rect = shape("rect", { ...corners(box), stroke: colour, "stroke-width": width, "stroke-dasharray": DASHES[dash] });
+    const { colour, strokes, width } = lines[line];
+    const rect = shape("rect", { ...corners(box), stroke: colour, "stroke-width": width, "stroke-dasharray": strokes.join(" ") });
     rect.append(Object.assign(shape("title", {}), { textContent: label }));
     svg.append(rect);
   });
@@ -60,10 +59,22 @@ function picture(tile, lines, halo) {
 function valueOf(line, value) {
   const span = element("span", "value");
   const swatch = element("i", "");
-  swatch.style.borderTop = `${line.width}px ${{ dash: "dashed", dot: "dotted", dashdot: "dashed" }[line.dash] ?? "solid"} ${line.colour}`;
+  swatch.style.height = `${line.width}px`;
+  swatch.style.background = fill(line);
   swatch.title = line.label;
   span.append(swatch, element("span", "hidden", `${line.label}: `), value);
   return span;
+}
+
+// A line's strokes as a gradient: CSS borders know three dashes.
+function fill({ colour, strokes }) {
+  let end = 0;
+  const stops = strokes.map((length, number) => {
+    const start = end;
+    end += length;
+    return `${number % 2 ? "transparent" : colour} ${start}px ${end}px`;
+  });
+  return stops.length ? `repeating-linear-gradient(90deg, ${stops.join(", ")})` : colour;
 }
 
 function corners([x1, y1, x2, y2]) {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from obcn.figures.lines import line_data
 from obcn.figures.palette import Line, Palette
 
 _HERE = Path(__file__).parent
@@ -78,7 +79,7 @@ def photo_grid(
         key=key,
         data={
             "tiles": [asdict(tile) for tile in tiles],
-            "lines": {name: asdict(line) for name, line in lines.items()},
+            "lines": {name: line_data(line) for name, line in lines.items()},
             "halo": palette.halo,
         },
         on_opened_change=on_open,

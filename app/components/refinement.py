@@ -8,6 +8,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from app.components import read_files
+from obcn.boxes import centre_and_size
 from obcn.figures.belief import Belief, box_iou
 from obcn.figures.crops import crop_around
 from obcn.figures.lines import line_data
@@ -73,9 +74,8 @@ def say_step(name: str, before: Tensor | None, box: Tensor, truth: Tensor | None
     if before is None:
         said = "Where the head starts"
     else:
-        (x1, y1, x2, y2), (a1, b1, a2, b2) = box.tolist(), before.tolist()
-        right, down = (x1 + x2 - a1 - a2) / 2, (y1 + y2 - b1 - b2) / 2
-        wider, taller = (x2 - x1) - (a2 - a1), (y2 - y1) - (b2 - b1)
+        pairs = zip(centre_and_size(box), centre_and_size(before), strict=True)
+        right, down, wider, taller = (now - then for now, then in pairs)
         said = (
             f"{name.capitalize()} moves the centre {abs(right):.1f} px {'right' if right >= 0 else 'left'} and "
             f"{abs(down):.1f} px {'down' if down >= 0 else 'up'}, and makes the box "

@@ -7,6 +7,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from app.components import read_files
+from obcn.boxes import centre_and_size
 from obcn.figures.belief import box_iou
 from obcn.figures.crops import crop_around
 from obcn.figures.lines import line_data
@@ -36,13 +37,12 @@ def verdicts(photo: Image, boxes: Mapping[str, Tensor], palette: Palette, key: s
     truth = boxes.get("truth")
     drawn = []
     for name, box in boxes.items():
-        line, (x1, y1, x2, y2) = palette.lines[name], box.tolist()
+        line, (x1, y1, x2, y2), at = palette.lines[name], box.tolist(), centre_and_size(box)
         fit = "" if truth is None or name == "truth" else f" (IoU {box_iou(box, truth):.2f})"
         drawn.append(
             {
                 "name": line.label + fit,
-                "told": f"{line.label}: centre ({(x1 + x2) / 2:.1f}, {(y1 + y2) / 2:.1f}) px, "
-                f"size {x2 - x1:.1f} by {y2 - y1:.1f} px",
+                "told": f"{line.label}: centre ({at.x:.1f}, {at.y:.1f}) px, size {at.w:.1f} by {at.h:.1f} px",
                 "box": [x1 - left, y1 - top, x2 - left, y2 - top],
                 "line": line_data(line),
             }

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.errors import load
-from app.errors.choose import draw_row, kept_figures, offer_objects
+from app.errors.clickable import draw_row, kept_figures, offer_objects
 from app.errors.evidence import Evidence, gather_evidence
 from app.errors.picks import (
     calibration_key,

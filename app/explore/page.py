@@ -9,7 +9,7 @@ from app import detectors
 from app.components.photo_grid import photo_grid
 from app.explore import load
 from app.explore.controls import OTHER_KEYS, choose_filters, choose_heads
-from app.explore.run import offer_runs
+from app.explore.offer_runs import offer_runs
 from app.explore.table import MEANS, SORTS, Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
 from app.explore.tiles import Source, object_tiles, photo_tiles
 from app.exports import export_table

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
+from app.compare.found_objects import place_of
 from app.components.photo_grid import Tile, TileBox
 from app.explore.table import TRUTH, Collection
 from obcn.data import read_photo
@@ -51,7 +52,7 @@ class Source:
             return {}
         link = {**self.link, "image": row["file_name"]}
         if "truth_id" in row:
-            link["object"] = _place(row)
+            link["object"] = place_of(row["category"], (row[name] for name in TRUTH))
             scores = [row[name] for name in ("head_score", "against_score") if not np.isnan(row.get(name, np.nan))]
             if scores and max(scores) <= COMPARE_SCORE:
                 # Compare would not show it; its slider moves in steps.
@@ -187,12 +188,6 @@ def _link(source: Source, row: Mapping[str, Any]) -> str:
     parameters = source.parameters(row)
     # Compare is the app's first page: the folder that this page's own address lies in.
     return f"./?{urlencode(parameters, doseq=True)}" if parameters else ""
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    """What Compare's links call a true object, see :attr:`app.compare.objects.FoundObject.place`."""
-    x1, y1, x2, y2 = (row[name] for name in TRUTH)
-    return f"{row['category']}@{round((x1 + x2) / 2)},{round((y1 + y2) / 2)}"
 
 
 # Pictures

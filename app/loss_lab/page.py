@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
+from app.components.chart import chart
 from app.exports import export_figures, export_table
 from app.markup import line_key
 from app.tables import html_table
@@ -31,7 +31,6 @@ STEPS = 60
 REACH = 5.0
 ERRORS = tuple(np.linspace(-REACH, REACH, 201).round(6).tolist())
 FIRST = ["L2", "Smooth L1", "GIoU", "offset bins"]
-BARE = {"displayModeBar": False}
 
 
 @dataclass(frozen=True)
@@ -209,13 +208,7 @@ def _show_descent(descents: dict[str, Descent], chosen: Settings, palette: Palet
 
 def _draw_row(figures: dict[str, go.Figure]) -> None:
     for (title, figure), column in zip(figures.items(), st.columns(len(figures)), strict=True):
-        _draw(column, figure, title)
-
-
-def _draw(column: DeltaGenerator, figure: go.Figure, title: str) -> None:
-    # A box of the figure's height keeps the place open while the figure is drawn anew.
-    place = column.container(height=figure.layout.height, border=False)
-    place.plotly_chart(figure, theme=None, key=title, config=BARE, alt=title)
+        chart(figure, title, column)
 
 
 def _show_numbers(descents: dict[str, Descent], chosen: Settings) -> pd.DataFrame:

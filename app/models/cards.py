@@ -5,53 +5,24 @@ from pathlib import PurePath
 
 from app.detectors import ModelFile
 from obcn.checkpoints import Card, Training
-from obcn.config import (
-    BinOffsets,
-    DetectorConfig,
-    DfineOffsets,
-    DflOffsets,
-    DistanceBinOffsets,
-    RegressionOffsets,
-)
+from obcn.config import DetectorConfig
 from obcn.errors import UserError
-from obcn.offsets import hierarchical_ranges
+from obcn.metrics import OF_A_CARD
 
-FIGURES = ("AP", "AP50", "AP75", "AP90")
-
-_LOSSES = {"l2": "L2", "giou": "GIoU"}
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".tar")
 
 
 def head_in_words(config: DetectorConfig) -> str:
     """How the model says where a box goes."""
-    head = config.box_head
-    offsets = head.offsets
-    match offsets:
-        case RegressionOffsets():
-            loss = _LOSSES.get(offsets.loss, f"Smooth L1 with \N{GREEK SMALL LETTER BETA} = {offsets.beta:.3g}")
-            said = f"Regression: one number per coordinate, trained by {loss}"
-        case BinOffsets():
-            half_ranges = offsets.ranges or hierarchical_ranges(
-                offsets.num_bins, offsets.half_range, offsets.num_stages
-            )
-            ranges = ", ".join(f"±{half_range:.3g}" for half_range in half_ranges)
-            stages = "one stage" if offsets.num_stages == 1 else f"{offsets.num_stages} stages"
-            said = f"Offset bins: {stages} of {offsets.num_bins} bins and two tails per coordinate, over {ranges}"
-            if offsets.stage_features == "repooled":
-                said += ", each further stage looking again where the one before places the box"
-        case DflOffsets():
-            said = f"Distribution focal loss: {offsets.num_points} even points over ±{offsets.half_range:.3g}"
-        case DfineOffsets():
-            said = f"D-FINE's points: {offsets.num_points}, dense around 0, out to ±{2 * offsets.half_range:.3g}"
-        case DistanceBinOffsets():
-            said = f"Distance-aware bins: {offsets.num_bins} bins and two tails over ±{offsets.half_range:.3g}"
-    if not isinstance(offsets, RegressionOffsets):
-        said += f"; read by {offsets.decode}"
-    if not offsets.class_agnostic:
-        said += "; a box for each class"
+    head, codec = config.box_head, config.box_head.offsets.build()
+    words = codec.describe()
+    if codec.rule is not None:
+        words += f"; read by {codec.rule}"
+    if not head.offsets.class_agnostic:
+        words += "; a box for each class"
     if len(head.foreground_iou) > 1:
-        said += f"; a cascade of {len(head.foreground_iou)}"
-    return said
+        words += f"; a cascade of {len(head.foreground_iou)}"
+    return words
 
 
 def training_in_words(training: Training) -> str:
@@ -84,7 +55,7 @@ def facts_in_words(model: ModelFile) -> list[tuple[str, str]]:
 def figures_of(card: Card) -> list[tuple[str, str]]:
     """The card's headline figures in percent, each with its name."""
     metrics = card.evaluation.metrics if card.evaluation else {}
-    return [(f"{metrics[figure]:.1f}", figure) for figure in FIGURES if figure in metrics]
+    return [(f"{metrics[figure]:.1f}", figure) for figure in OF_A_CARD if figure in metrics]
 
 
 def checkpoint_pair(names: Sequence[str]) -> tuple[int, int]:

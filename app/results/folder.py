@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from obcn.checkpoints import Evaluation
 from obcn.errors import UserError
+from obcn.metrics import BY_IOU
 from obcn.studies.paper import Paper
 from obcn.studies.results import StudyResults, read_results
 
 RESULTS = Path(__file__).parents[2] / "results"
 STUDIES = "frozen-trunk"
 BASELINE = "regression"
-FIGURES = ("AP", "AP50", "AP60", "AP70", "AP75", "AP80", "AP90")
 
 # Which of the paper's rows the evaluations of the shipped models repeat: those that rank and merge as the paper does.
 PAPER_ROWS = {
@@ -96,7 +96,7 @@ def evaluation_rows(evaluations: Mapping[str, Evaluation], paper: Paper) -> pd.D
     for name in sorted(evaluations, key=lambda name: (name != BASELINE, name)):
         metrics = evaluations[name].metrics
         row: dict[str, object] = {"row": name.replace("_", " ")}
-        row |= {figure: metrics.get(figure) for figure in FIGURES}
+        row |= {figure: metrics.get(figure) for figure in BY_IOU}
         told = paper.rows.get(PAPER_ROWS.get(name, ""))
         if told is not None:
             row["paper_AP"] = told.AP
@@ -106,13 +106,13 @@ def evaluation_rows(evaluations: Mapping[str, Evaluation], paper: Paper) -> pd.D
                 row["paper_gain"] = told.AP - paper.rows[BASELINE].AP
                 row["gain_difference"] = row["gain"] - row["paper_gain"]
         rows.append(row)
-    return pd.DataFrame(rows, columns=["row", *FIGURES, "gain", "paper_AP", "paper_gain", "gain_difference"])
+    return pd.DataFrame(rows, columns=["row", *BY_IOU, "gain", "paper_AP", "paper_gain", "gain_difference"])
 
 
 def study_rows(results: StudyResults) -> pd.DataFrame:
     """The same of a study, each figure a mean over seeds, with ``_sd`` columns; gains are from its baseline."""
     frame = results.frame.rename(columns={"gain_AP": "gain", "gain_sd_AP": "gain_sd", "paper_gain_AP": "paper_gain"})
-    figures = [name for figure in FIGURES if figure in frame for name in (figure, f"{figure}_sd")]
+    figures = [name for figure in BY_IOU if figure in frame for name in (figure, f"{figure}_sd")]
     frame = frame.reindex(columns=["row", *figures, "gain", "gain_sd", "paper_AP", "paper_gain"])
     frame.loc[frame.row == results.baseline, ["gain", "gain_sd", "paper_gain"]] = float("nan")
     return frame.assign(gain_difference=frame.gain - frame.paper_gain)
@@ -121,7 +121,7 @@ def study_rows(results: StudyResults) -> pd.DataFrame:
 def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Those rows as text to read: one decimal, ± one standard deviation; columns that nobody fills are left out."""
     said = pd.DataFrame({"head": rows.row})
-    for figure in FIGURES:
+    for figure in BY_IOU:
         if figure in rows:
             said[figure] = _figures(rows, figure, "")
     for column, heading in HEADINGS.items():

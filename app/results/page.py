@@ -6,16 +6,17 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from app import detectors
+from app.components.chart import chart
 from app.exports import export_figures, export_table
 from app.markup import plain
 from app.results.folder import RESULTS, comparison_table, evaluation_rows, read_folder, study_rows
 from app.tables import html_table
 from obcn.checkpoints import Evaluation, Training
 from obcn.errors import UserError
-from obcn.figures.gains import curve_lines, fitted, gains_figure
+from obcn.figures.gains import fitted, paper_gains_figure
+from obcn.figures.lines import model_lines
 from obcn.figures.palette import DARK, LIGHT, Palette
 from obcn.figures.precision import ap_figure
 from obcn.figures.studies import study_figure
@@ -23,8 +24,6 @@ from obcn.studies.findings import ORDER, fill_in, verdict
 from obcn.studies.paper import Paper, load_paper
 from obcn.studies.results import StudyResults
 from obcn.studies.study import load_study
-
-BARE = {"displayModeBar": False}
 
 # Pixels that the title takes in a figure of analysis; on the page the heading stands above it.
 ROOM_OF_TITLE = 80
@@ -76,9 +75,9 @@ def _show_evaluations(
     st.html(html_table(comparison_table(rows), f"Evaluations in {folder}, beside the paper's"))
     figures: dict[str, go.Figure] = {}
     if rows.gain_difference.notna().any():
-        figures["Gain in AP over regression"] = gains_figure(rows, palette)
+        figures["Gain in AP over regression"] = paper_gains_figure(rows, palette)
     if curves is not None:
-        lines = curve_lines(curves, palette)
+        lines = model_lines(list(curves.model.unique()), palette)
         # Two panels side by side would be too narrow on a telephone.
         figures["AP by IoU threshold"] = fitted(ap_figure(curves, lines, palette, ["ap"]), palette)
         if curves.difference.notna().any() and len(lines) > 1:
@@ -91,7 +90,7 @@ def _show_evaluations(
         )
         for (title, figure), column in zip(figures.items(), st.columns(len(figures)), strict=True):
             column.markdown(f"**{title}**")
-            _draw(column, figure, f"{folder}: {title}")
+            chart(figure, f"{folder}: {title}", column)
     with st.container(horizontal=True):
         if figures:
             export_figures(figures, f"figures-{folder}")
@@ -146,7 +145,7 @@ def _show_studies(studies: Mapping[str, StudyResults], palette: Palette) -> None
         # The baseline's name is too long for an axis on a telephone; the table's first row has it.
         figure.update_xaxes(title_text="gain in AP over the baseline, points")
     st.caption(LOOK[study.figure].format(axis=study.axis))
-    _draw(st.container(), figure, study.title)
+    chart(figure, study.title)
     st.markdown("\n".join(_verdicts(study)))
     if finding := _finding(name, study):
         st.markdown(finding)
@@ -181,12 +180,6 @@ def _finding(name: str, study: StudyResults) -> str:
         return fill_in(finding.strip(), study) if finding else ""
     except UserError:
         return ""
-
-
-def _draw(column: DeltaGenerator, figure: go.Figure, alt: str) -> None:
-    # A box of the figure's height keeps the place open while the figure is drawn anew.
-    place = column.container(height=figure.layout.height, border=False)
-    place.plotly_chart(figure, theme=None, key=alt, config=BARE, alt=alt)
 
 
 def _explain_measuring() -> None:

@@ -14,10 +14,9 @@ from obcn.engine.evaluate import average_precision, detect, result_rows
 from obcn.engine.progress import progress_bar
 from obcn.errors import UserError
 from obcn.files import write_whole
+from obcn.metrics import FIGURES
 from obcn.models.detector import Detector
 from obcn.records.write import recorded
-
-FIGURES = ("AP", "AP50", "AP60", "AP70", "AP75", "AP80", "AP90", "APs", "APm", "APl")
 
 
 def measure(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 from torchvision.ops import box_iou as pairwise_iou
@@ -12,10 +11,8 @@ from torchvision.ops import clip_boxes_to_image
 from obcn.explain import PhotoDetections
 from obcn.offsets import OFFSET_WEIGHTS, StageExplanation, decode_boxes, encode_boxes
 from obcn.offsets.codecs import DecodeRule
+from obcn.records.schema import COORDINATES, Coordinate
 
-Coordinate = Literal["x", "y", "w", "h"]
-
-COORDINATES: tuple[Coordinate, ...] = ("x", "y", "w", "h")
 COORDINATE_NAMES: dict[Coordinate, str] = {"x": "centre x", "y": "centre y", "w": "width", "h": "height"}
 
 

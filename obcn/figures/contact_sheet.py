@@ -1,18 +1,17 @@
 """A contact sheet: crops of photos with boxes in the palette's colours and dashes, and captions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from PIL import Image, ImageDraw, ImageFont
 
+from obcn.figures.lines import strokes
 from obcn.figures.palette import Line, Palette
 
 # Pixels of the sheet.
 _TILE, _CAPTION, _GAP, _HEAD = 300, 44, 14, 76
 _COLUMNS = 4
-# Stroke and gap lengths of each dash pattern, in pixels.
-_PATTERNS = {"solid": None, "dash": (9, 6), "dot": (2, 5), "dashdot": (10, 5, 2, 5)}
 
 Box = tuple[float, float, float, float]
 
@@ -66,34 +65,34 @@ def _crop(tile: Tile) -> Image.Image:
     ]
     # White rims under all lines, so that these show on any photo.
     for line, corners in placed:
-        _draw_box(draw, corners, "white", "solid", round(line.width) + 3)
+        _draw_box(draw, corners, replace(line, colour="white", dash="solid", width=line.width + 3))
     for line, corners in placed:
-        _draw_box(draw, corners, line.colour, line.dash, max(2, round(line.width)))
+        _draw_box(draw, corners, line)
     return crop
 
 
-def _draw_box(draw: ImageDraw.ImageDraw, corners: Sequence[float], colour: str, dash: str, width: int) -> None:
+def _draw_box(draw: ImageDraw.ImageDraw, corners: Sequence[float], line: Line) -> None:
     x1, y1, x2, y2 = corners
     for start, end in (((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))):
-        _draw_line(draw, start, end, colour, dash, width)
+        _draw_line(draw, start, end, line)
 
 
-def _draw_line(draw, start: tuple[float, float], end: tuple[float, float], colour: str, dash: str, width: int) -> None:
+def _draw_line(draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[float, float], line: Line) -> None:
     length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
-    steps = _PATTERNS[dash] or (length + 1,)
+    steps = strokes(line) or [length + 1]
     at, number = 0.0, 0
     while at < length:
         stop = min(at + steps[number % len(steps)], length)
         if number % 2 == 0:
             ends = [tuple(a + (b - a) * t / length for a, b in zip(start, end, strict=True)) for t in (at, stop)]
-            draw.line(ends, colour, width)
+            draw.line(ends, line.colour, max(2, round(line.width)))
         at, number = stop, number + 1
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, legend: Sequence[tuple[str, Line]], palette: Palette) -> None:
     x = float(_GAP)
     for name, line in legend:
-        _draw_line(draw, (x, 56), (x + 40, 56), line.colour, line.dash, max(2, round(line.width)))
+        _draw_line(draw, (x, 56), (x + 40, 56), line)
         draw.text((x + 48, 47), name, palette.ink, _small())
         x += 48 + draw.textlength(name, _small()) + 28
 

@@ -10,6 +10,7 @@ import torch
 from PIL.Image import Image, Resampling
 from torch import Tensor
 
+from obcn.boxes import centre_and_size
 from obcn.figures.belief import Belief, box_iou
 from obcn.figures.palette import FONT, LIGHT, Line, Palette
 
@@ -165,12 +166,12 @@ def _outline(item: DrawnBox, palette: Palette) -> list[dict]:
         "legendgroup": item.name,
     }
     rim = {"line": {"color": palette.halo, "width": item.line.width + 2.5}, "hoverinfo": "skip", "showlegend": False}
-    told = (
-        f"<b>{item.name}</b><br>centre ({(x1 + x2) / 2:.1f}, {(y1 + y2) / 2:.1f}) px"
-        f"<br>size {x2 - x1:.1f} by {y2 - y1:.1f} px<extra></extra>"
+    at = centre_and_size(item.box)
+    hover = (
+        f"<b>{item.name}</b><br>centre ({at.x:.1f}, {at.y:.1f}) px<br>size {at.w:.1f} by {at.h:.1f} px<extra></extra>"
     )
     style = {"color": item.line.colour, "dash": item.line.dash, "width": item.line.width}
-    return [{**line, **rim}, {**line, "name": item.name, "line": style, "hovertemplate": told}]
+    return [{**line, **rim}, {**line, "name": item.name, "line": style, "hovertemplate": hover}]
 
 
 def _with_iou(drawn: list[DrawnBox], truth: Tensor | None, palette: Palette) -> list[DrawnBox]:

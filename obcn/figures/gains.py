@@ -5,14 +5,14 @@ from textwrap import wrap
 import pandas as pd
 import plotly.graph_objects as go
 
-from obcn.figures.palette import FONT, LIGHT, Line, Palette
+from obcn.figures.palette import FONT, LIGHT, Palette
 
 MINUS = "\N{MINUS SIGN}"
 HEIGHT = 360
 _ROW = 48
 
 
-def gains_figure(rows: pd.DataFrame, palette: Palette = LIGHT) -> go.Figure:
+def paper_gains_figure(rows: pd.DataFrame, palette: Palette = LIGHT) -> go.Figure:
     """Our gain in AP over the baseline and the paper's, as bars, for rows that have both.
 
     Args:
@@ -51,12 +51,6 @@ def gains_figure(rows: pd.DataFrame, palette: Palette = LIGHT) -> go.Figure:
     )
     figure.update_yaxes(automargin=True)
     return figure
-
-
-def curve_lines(table: pd.DataFrame, palette: Palette) -> dict[str, Line]:
-    """A line for each model of a table of curves: the first is the baseline."""
-    roles = ("regression", "expectation", "stage", "argmax", "candidate", "truth")
-    return {name: palette.lines[roles[number % len(roles)]] for number, name in enumerate(table.model.unique())}
 
 
 def fitted(figure: go.Figure, palette: Palette = LIGHT, height: int = HEIGHT) -> go.Figure:

@@ -8,9 +8,10 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from obcn.figures.belief import COORDINATE_NAMES, COORDINATES, Belief, Coordinate, tails
+from obcn.figures.belief import COORDINATE_NAMES, Belief, tails
 from obcn.figures.palette import FONT, LIGHT, Palette
 from obcn.offsets import StageExplanation
+from obcn.records.schema import COORDINATES, Coordinate
 
 MINUS = "\N{MINUS SIGN}"
 

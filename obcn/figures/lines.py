@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from obcn.figures.palette import Dash, Line, Palette
@@ -66,6 +67,12 @@ def model_lines(names: Sequence[str], palette: Palette) -> dict[str, Line]:
         lines[name] = own if own in free else (free or spare)[0]
         free = [line for line in free if line != lines[name]]
     return {name: replace(lines[name], label=name) for name in names}
+
+
+def lines_in_order(names: Sequence[str], palette: Palette) -> dict[str, Line]:
+    """The line of each curve that is no model, by its place; the first :data:`MOST_MODELS` are told apart."""
+    known = [palette.lines["regression"], palette.lines["expectation"], *_MORE]
+    return {name: replace(line, label=name) for name, line in zip(names, cycle(known), strict=False)}
 
 
 def with_models(palette: Palette, lines: dict[str, Line]) -> Palette:

@@ -10,7 +10,7 @@ from obcn.figures.palette import LIGHT, Palette
 _DASHES = ("solid", "dash", "dashdot", "dot")
 
 
-def loss_figure(curves: pd.DataFrame, palette: Palette = LIGHT) -> go.Figure:
+def loss_and_gradient_figure(curves: pd.DataFrame, palette: Palette = LIGHT) -> go.Figure:
     """Loss (left) and gradient (right) against the error.
 
     Args:

@@ -1,13 +1,11 @@
 """Figures of a study's results; pure: results in, plotly figure out."""
 
-import pandas as pd
 import plotly.graph_objects as go
 
 from obcn.figures.layout import finish, stroke
-from obcn.figures.palette import LIGHT, Line, Palette, Role
+from obcn.figures.lines import lines_in_order
+from obcn.figures.palette import LIGHT, Palette
 from obcn.studies.results import StudyResults
-
-_CURVES: tuple[Role, ...] = ("regression", "expectation", "stage", "argmax", "truth", "candidate")
 
 
 def study_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
@@ -17,7 +15,7 @@ def study_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
         results: of one study.
         palette: the theme's.
     """
-    draw = {"gains": gains_figure, "curves": curves_figure, "trade": trade_figure}[results.figure]
+    draw = {"gains": seed_gains_figure, "curves": curves_figure, "trade": trade_figure}[results.figure]
     return draw(results, palette)
 
 
@@ -25,12 +23,13 @@ def curves_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
     """AP against what varies along each curve, such as the number of bins; bars are standard deviations over seeds."""
     table = results.frame
     figure = go.Figure()
-    for (curve, part), line in zip(table.groupby("curve", sort=False), curve_lines(table, palette), strict=True):
+    for curve, line in lines_in_order(table.curve.unique(), palette).items():
+        part = table[table.curve == curve]
         figure.add_scatter(
             x=part["at"],
             y=part.AP,
             error_y={"array": part.AP_sd, "thickness": 1, "width": 4},
-            name=str(curve),
+            name=curve,
             mode="lines+markers",
             line=stroke(line),
             marker={"symbol": line.symbol, "size": 9, "color": line.colour},
@@ -46,7 +45,7 @@ def curves_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
     return figure
 
 
-def gains_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
+def seed_gains_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
     """Gain in AP over the baseline, row by row: every seed, their mean with its deviation, and the paper's gain."""
     table = results.frame.iloc[::-1]
     rows = table[table.row != results.baseline]
@@ -101,13 +100,14 @@ def trade_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
     """
     table = results.frame
     figure = go.Figure()
-    for (curve, part), line in zip(table.groupby("curve", sort=False), curve_lines(table, palette), strict=True):
+    for curve, line in lines_in_order(table.curve.unique(), palette).items():
+        part = table[table.curve == curve]
         figure.add_scatter(
             x=part.AP90,
             y=part.AP50,
             error_x={"array": part.AP90_sd, "thickness": 1, "width": 3},
             error_y={"array": part.AP50_sd, "thickness": 1, "width": 3},
-            name=str(curve),
+            name=curve,
             mode="lines+markers+text",
             text=[f"{value:g}" for value in part["at"]],
             textposition="top right",
@@ -123,8 +123,3 @@ def trade_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
     note = f"Up and to the right is better. Numbers: {results.axis}. Bars: one standard deviation over seeds."
     finish(figure, results.title, note, 640, palette, width=980)
     return figure
-
-
-def curve_lines(table: pd.DataFrame, palette: Palette) -> list[Line]:
-    """One line per curve, in the table's order; after six they repeat."""
-    return [palette.lines[_CURVES[number % len(_CURVES)]] for number in range(table.curve.nunique())]

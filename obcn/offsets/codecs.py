@@ -43,6 +43,10 @@ class OffsetCodec(Protocol):
         """How a distribution becomes an offset; None where there is none."""
         ...
 
+    def describe(self) -> str:
+        """What it writes and how it learns, in one line for people; not how it decodes."""
+        ...
+
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Summed loss of (N, num_outputs) outputs against (N, 4) normalised target offsets.
 
@@ -100,6 +104,12 @@ class RegressionCodec:
     def rule(self) -> None:
         """None: there is nothing to choose."""
         return None
+
+    def describe(self) -> str:
+        """Its loss; see :meth:`OffsetCodec.describe`."""
+        losses = {"l2": "L2", "giou": "GIoU"}
+        loss = losses.get(self.kind, f"Smooth L1 with \N{GREEK SMALL LETTER BETA} = {self.beta:.3g}")
+        return f"Regression: one number per coordinate, trained by {loss}"
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Regression loss summed over candidates and coordinates; see :meth:`OffsetCodec.loss`."""
@@ -189,6 +199,12 @@ class BinCodec:
     def num_outputs(self) -> int:
         """4 K n."""
         return self.num_stages * 4 * self.num_labels
+
+    def describe(self) -> str:
+        """Its stages, bins and ranges; see :meth:`OffsetCodec.describe`."""
+        stages = "one stage" if self.num_stages == 1 else f"{self.num_stages} stages"
+        ranges = ", ".join(f"±{half_range:.3g}" for half_range in self.ranges)
+        return f"Offset bins: {stages} of {self.num_bins} bins and two tails per coordinate, over {ranges}"
 
     def scores(self, outputs: Tensor) -> Tensor:
         """(N, 4 K n) outputs as (N, K, 4, n) scores, at least float32."""

@@ -56,6 +56,10 @@ class DistanceBinCodec(OneStageCodec):
         """n = m + 2."""
         return self.support.num_labels
 
+    def describe(self) -> str:
+        """Its bins and range; see :meth:`OneStageCodec.describe`."""
+        return f"Distance-aware bins: {self.num_bins} bins and two tails over ±{self.half_range:.3g}"
+
     def log_weights(self, outputs: Tensor) -> Tensor:
         """(N, 4, n) logarithms of the sigmoids: their softmax is the sigmoids over their sum, also where all are 0."""
         return F.logsigmoid(self.scores(outputs))

@@ -34,6 +34,10 @@ class OneStageCodec(ABC):
         """n."""
 
     @abstractmethod
+    def describe(self) -> str:
+        """See :meth:`~obcn.offsets.codecs.OffsetCodec.describe`."""
+
+    @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """See :meth:`~obcn.offsets.codecs.OffsetCodec.loss`."""
 

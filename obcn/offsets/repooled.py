@@ -61,6 +61,12 @@ class RepooledCodec:
         """How every look's distribution becomes an offset."""
         return self.looks[0].rule
 
+    def describe(self) -> str:
+        """Its looks; see :meth:`OffsetCodec.describe`."""
+        looks = [look.describe() for look in self.looks]
+        each = looks[0] if len(set(looks)) == 1 else "; ".join(looks)
+        return f"{len(looks)} looks, each pooled where the one before puts the box: {each}"
+
     def split(self, outputs: Tensor) -> tuple[Tensor, ...]:
         """(N, num_outputs) outputs of all looks, or of the first few, as one (N, outputs) tensor per look."""
         widths, left = [], outputs.shape[-1]

@@ -141,6 +141,13 @@ class SupportPointCodec(OneStageCodec):
         """n."""
         return len(self.points)
 
+    def describe(self) -> str:
+        """How many points, and where; see :meth:`OneStageCodec.describe`."""
+        steps = [right - left for left, right in pairwise(self.points)]
+        if max(steps) - min(steps) <= 1e-6 * max(steps):
+            return f"Distribution focal loss: {self.num_labels} even points over ±{self.points[-1]:.3g}"
+        return f"D-FINE's points: {self.num_labels}, dense around 0, out to ±{self.points[-1]:.3g}"
+
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross entropy summed over candidates and coordinates; see :meth:`OneStageCodec.loss`."""
         scores = self.scores(outputs)

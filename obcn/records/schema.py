@@ -7,7 +7,8 @@ from typing import Literal
 import pyarrow as pa
 
 CORNERS = ("x1", "y1", "x2", "y2")
-COORDINATES = ("x", "y", "w", "h")
+Coordinate = Literal["x", "y", "w", "h"]
+COORDINATES: tuple[Coordinate, ...] = ("x", "y", "w", "h")
 
 Outcome = Literal["matched", "unmatched", "ignored", "missed"]
 OUTCOMES: tuple[Outcome, ...] = ("matched", "unmatched", "ignored", "missed")

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from obcn.metrics import OF_THE_PAPER
 from obcn.studies.study import Study
 
 Metrics = dict[str, float]
 
 # Two-sided 95% quantiles of Student's t by degrees of freedom; with a handful of seeds the normal's 1.96 flatters.
 _T95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23}
-
-FIGURES = ("AP", "AP50", "AP60", "AP70", "AP80", "AP90")
 
 
 def study_table(
@@ -38,7 +37,7 @@ def study_table(
         line: dict[str, object] = {"row": row.name, "seeds": len(seeds)}
         if row.curve is not None:
             line |= {"curve": row.curve, "at": row.at}
-        for figure in FIGURES:
+        for figure in OF_THE_PAPER:
             line |= _spread(figure, f"{figure}_sd", [outcomes[row.name, seed][figure] for seed in seeds])
         for figure in ("AP", "AP50", "AP90"):
             gains = [outcomes[row.name, seed][figure] - outcomes[study.baseline, seed][figure] for seed in seeds]

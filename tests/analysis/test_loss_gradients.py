@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from analysis.loss_gradients import loss_curves, loss_figure
+from obcn.figures.loss_curves import loss_and_gradient_figure
 from obcn.offsets import UniformBins
+from obcn.tables.loss_curves import loss_curves
 
 ERRORS = np.linspace(-3, 3, 601)
 
@@ -34,7 +35,7 @@ def test_cross_entropy_of_two_bins_by_hand():
 
 
 def test_figure_shows_every_loss_twice():
-    figure = loss_figure(loss_curves(ERRORS))
+    figure = loss_and_gradient_figure(loss_curves(ERRORS))
     names = [trace.name for trace in figure.data]
     assert len(names) == 12
     assert sorted(names) == sorted(2 * list(dict.fromkeys(names)))

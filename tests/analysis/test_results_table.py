@@ -7,7 +7,7 @@ import pytest
 
 from analysis.results_page import SHIPPED
 from analysis.results_table import results_table
-from obcn.engine.report import FIGURES
+from obcn.metrics import FIGURES
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,15 +10,16 @@ from analysis.frozen.heads import build_head
 from analysis.frozen.study import head_settings, reading_codec
 from obcn.errors import UserError
 from obcn.figures.studies import study_figure
+from obcn.metrics import OF_THE_PAPER
 from obcn.models.box_head import POOL_SIZE
 from obcn.models.roi_heads import OffsetRoIHeads
 from obcn.studies.paper import load_paper
 from obcn.studies.results import StudyResults, compare, read_results, write_results
 from obcn.studies.study import Protocol, Row, Study, load_protocol, load_study, study_names
-from obcn.studies.tables import FIGURES, study_table
+from obcn.studies.tables import study_table
 
 HEAD = {"offsets": {"codec": "bins"}}
-PAPER = {"base": dict.fromkeys(FIGURES, 40.0), "own": dict.fromkeys(FIGURES, 42.5)}
+PAPER = {"base": dict.fromkeys(OF_THE_PAPER, 40.0), "own": dict.fromkeys(OF_THE_PAPER, 42.5)}
 STUDY = Study(
     title="Bins against numbers",
     question="Which?",
@@ -32,7 +33,7 @@ STUDY = Study(
 
 
 def figures(ap: float) -> dict[str, float]:
-    return {figure: ap + number for number, figure in enumerate(FIGURES)}
+    return {figure: ap + number for number, figure in enumerate(OF_THE_PAPER)}
 
 
 OUTCOMES = {

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from app.compare.objects import FLOOR
+from app.compare.found_objects import FLOOR
 from app.detectors import ModelFile
 from obcn.checkpoints import Card, Training
 from obcn.config import load_config

@@ -3,8 +3,9 @@ import pytest
 from app.detectors import ModelFile
 from app.models.cards import checkpoint_pair, facts_in_words, figures_of, head_in_words, training_in_words
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Training, read_card
-from obcn.config import load_config
+from obcn.config import RegressionOffsets, load_config
 from obcn.errors import UserError
+from obcn.offsets import BinCodec, RegressionCodec, RepooledCodec
 from tests.app.helpers import card
 
 
@@ -21,6 +22,31 @@ from tests.app.helpers import card
 )
 def test_every_head_has_words(config, said) -> None:
     assert said in head_in_words(load_config(config))
+
+
+class NewCodec(RegressionCodec):
+    def describe(self) -> str:
+        return "Something that nobody has seen"
+
+
+class NewOffsets(RegressionOffsets):
+    def build(self) -> NewCodec:
+        return NewCodec()
+
+
+def test_a_head_that_the_app_has_never_seen_describes_itself() -> None:
+    config = load_config("compact_regression")
+    offsets = NewOffsets(codec="regression")
+    head = config.box_head.model_copy(update={"offsets": offsets})
+    new = config.model_copy(update={"box_head": head})
+    assert head_in_words(new) == "Something that nobody has seen"
+
+
+def test_a_repooled_head_says_how_often_it_looks() -> None:
+    looks = (BinCodec(20, (3.0,)), BinCodec(20, (3.0,)))
+    assert RepooledCodec(looks).describe().startswith("2 looks")
+    assert RepooledCodec(looks).describe().count("20 bins") == 1
+    assert "over ±0.15" in RepooledCodec((looks[0], BinCodec(20, (0.15,)))).describe()
 
 
 def test_the_widest_point_is_the_codecs() -> None:

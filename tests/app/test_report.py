@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 from app.compare.comparison import Comparison, Settings
+from app.compare.found_objects import find_objects
 from app.compare.object_view import headline, view_of
-from app.compare.objects import find_objects
 from app.compare.report import detections_table, report_html
 from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
 from app.photos import Photo

@@ -9,7 +9,8 @@ from analysis.ap_by_iou import ap_figure
 from app.results.folder import comparison_table, evaluation_rows, read_folder, study_rows
 from app.tables import html_table
 from obcn.checkpoints import Evaluation
-from obcn.figures.gains import curve_lines, fitted, gains_figure
+from obcn.figures.gains import fitted, paper_gains_figure
+from obcn.figures.lines import model_lines
 from obcn.figures.palette import DARK
 from obcn.figures.studies import study_figure
 from obcn.studies.paper import load_paper
@@ -116,7 +117,7 @@ def test_losses_have_a_minus_sign() -> None:
 
 
 def test_bars_show_both_gains_of_the_rows_that_have_both() -> None:
-    figure = gains_figure(evaluation_rows(EVALUATIONS, load_paper()), DARK)
+    figure = paper_gains_figure(evaluation_rows(EVALUATIONS, load_paper()), DARK)
     bars = {bar.name: dict(zip(bar.y, bar.x, strict=True)) for bar in figure.data}
     assert bars["ours"] == {"obcn plain": 1.0}
     assert bars["the paper"]["obcn plain"] == pytest.approx(4.0)
@@ -124,7 +125,7 @@ def test_bars_show_both_gains_of_the_rows_that_have_both() -> None:
 
 
 def test_a_figure_of_analysis_takes_the_pages_paper_and_width() -> None:
-    figure = fitted(ap_figure(CURVES, curve_lines(CURVES, DARK), DARK), DARK)
+    figure = fitted(ap_figure(CURVES, model_lines(list(CURVES.model.unique()), DARK), DARK), DARK)
     assert [note.text for note in figure.layout.annotations] == []
     figure = fitted(study_figure(results(), DARK), DARK)
     assert figure.layout.width is None

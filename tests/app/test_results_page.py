@@ -6,9 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import results
+from obcn.metrics import OF_THE_PAPER
 from obcn.studies.results import write_results
 from obcn.studies.study import load_study
-from obcn.studies.tables import FIGURES
 from tests.analysis.test_studies import results as made_up
 
 VIEW = Path(__file__).parents[2] / "app" / "results" / "page.py"
@@ -65,7 +65,7 @@ def test_studies_alone_can_be_chosen_and_linked_to(monkeypatch, tmp_path) -> Non
 
 def test_a_study_with_curves(monkeypatch, tmp_path) -> None:
     study = load_study("figure5")
-    outcomes = {(row.name, seed): dict.fromkeys(FIGURES, 40.0 + seed) for row in study.rows for seed in (0, 1)}
+    outcomes = {(row.name, seed): dict.fromkeys(OF_THE_PAPER, 40.0 + seed) for row in study.rows for seed in (0, 1)}
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     write_results(tmp_path / "frozen-trunk" / "figure5.json", made_up(study, outcomes))
     app = opened(study="figure5")

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou as torchvision_iou
 
-from obcn.figures.belief import COORDINATES, Belief, belief_of, box_iou
+from obcn.figures.belief import Belief, belief_of, box_iou
 from obcn.offsets import decode_boxes
+from obcn.records.schema import COORDINATES
 from tests.app.helpers import BINS, REGRESSION, detections
 
 BOX = [20.0, 30.0, 100.0, 90.0]

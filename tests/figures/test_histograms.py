@@ -5,10 +5,11 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from obcn.figures.belief import COORDINATES, Belief, belief_of
+from obcn.figures.belief import Belief, belief_of
 from obcn.figures.histograms import coordinate_histograms, figure_height
 from obcn.figures.palette import DARK, LIGHT
 from obcn.offsets import BinCodec, DistanceBinCodec, OffsetCodec, SupportPointCodec, decode_boxes
+from obcn.records.schema import COORDINATES
 from tests.app.helpers import BINS, REGRESSION, bin_outputs, detections
 
 

@@ -1,12 +1,13 @@
 """Which detections of several detectors, and which true box, are the same object."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from app.photos import Truth
+from obcn.boxes import centre_and_size
 from obcn.explain import PhotoDetections
 from obcn.matching import match_boxes
 
@@ -41,8 +42,7 @@ class FoundObject:
     @property
     def place(self) -> str:
         """What a link calls it: its class and the centre in whole pixels, for rows change with every threshold."""
-        x1, y1, x2, y2 = self.box.tolist()
-        return f"{self.name}@{round((x1 + x2) / 2)},{round((y1 + y2) / 2)}"
+        return place_of(self.name, self.box)
 
 
 def find_objects(found: Mapping[str, PhotoDetections], score: float, truth: Truth | None) -> list[FoundObject]:
@@ -67,6 +67,12 @@ def find_objects(found: Mapping[str, PhotoDetections], score: float, truth: Trut
     return _with_truth(objects, truth) if truth is not None else objects
 
 
+def place_of(name: str, box: Iterable[float]) -> str:
+    """What a link calls an object of a class in a (4,) box in pixels, see :attr:`FoundObject.place`."""
+    centre = centre_and_size(box)
+    return f"{name}@{round(centre.x)},{round(centre.y)}"
+
+
 def locate(objects: list[FoundObject], place: str) -> int | None:
     """Index of the object that is where ``place`` says; None if it is gone, or if that is no place.
 
@@ -74,15 +80,16 @@ def locate(objects: list[FoundObject], place: str) -> int | None:
         objects: to choose from.
         place: as :attr:`FoundObject.place` says it, perhaps of the object as other settings drew it.
     """
-    name, _, centre = place.rpartition("@")
+    name, _, middle = place.rpartition("@")
     try:
-        x, y = (float(value) for value in centre.split(","))
+        x, y = (float(value) for value in middle.split(","))
     except ValueError:
         return None
     best, nearest = None, float("inf")
     for index, item in enumerate(objects):
         x1, y1, x2, y2 = item.box.tolist()
-        distance = abs((x1 + x2) / 2 - x) + abs((y1 + y2) / 2 - y)
+        centre = centre_and_size(item.box)
+        distance = abs(centre.x - x) + abs(centre.y - y)
         if item.name == name and x1 <= x <= x2 and y1 <= y <= y2 and distance < nearest:
             best, nearest = index, distance
     return best

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from app.compare.objects import find_objects, locate
+from app.compare.found_objects import find_objects, locate
 from app.photos import Truth
 from tests.app.helpers import BINS, REGRESSION, detections
 

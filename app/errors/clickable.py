@@ -1,10 +1,12 @@
 """Figures of the Errors page that can be clicked, and the way from a bar or point to the objects behind it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.components.chart import chart
 from app.errors.evidence import Evidence
 from app.errors.picks import Pick, Picks
 from app.explore import load
@@ -16,8 +18,6 @@ from obcn.figures.box_errors import COORDINATE_TITLES
 
 Figures = dict[str, go.Figure]
 KeyOf = Callable[[go.Scatter | go.Bar, Sequence], str]
-
-_BARE = {"displayModeBar": False}
 
 
 @st.cache_resource(max_entries=48, show_spinner="Drawing…")
@@ -40,21 +40,12 @@ def draw_row(figures: Figures, name: str, key_of: KeyOf) -> None:
     """
     for (title, figure), column in zip(figures.items(), st.columns(len(figures)), strict=True):
         column.markdown(f"**{plain(COORDINATE_TITLES.get(title, title))}**")
-        chart = f"{name}-{title}"
-        # A box of its height keeps the place open while Streamlit builds a chart anew.
-        column.container(height=figure.layout.height, border=False).plotly_chart(
-            figure,
-            theme=None,
-            key=chart,
-            config=_BARE,
-            alt=f"{title}: {name}",
-            selection_mode="points",
-            on_select=lambda chart=chart, figure=figure: _take_pick(chart, figure, key_of, name),
-        )
+        key = f"{name}-{title}"
+        chart(figure, key, column, f"{title}: {name}", partial(_take_pick, key, figure, key_of, name))
 
 
-def _take_pick(chart: str, figure: go.Figure, key_of: KeyOf, name: str) -> None:
-    points = st.session_state[chart].selection.points
+def _take_pick(key: str, figure: go.Figure, key_of: KeyOf, name: str) -> None:
+    points = st.session_state[key].selection.points
     if points:
         trace, at = figure.data[points[0]["curve_number"]], points[0]["point_index"]
         if trace.customdata is not None:
