@@ -165,9 +165,9 @@ def _table(results: StudyResults) -> str:
         cells = [f"{row[figure]:.1f} ± {row[f'{figure}_sd']:.1f}" for figure in OF_A_STUDY]
         cells.append("" if row["row"] == results.baseline else _gain(row))
         if paper:
-            told = not pd.isna(row["paper_AP"])
-            cells.append(f"{row['paper_AP']:.1f}" if told else "")
-            cells.append(signed(row["paper_gain_AP"]) if told and row["row"] != results.baseline else "")
+            in_paper = not pd.isna(row["paper_AP"])
+            cells.append(f"{row['paper_AP']:.1f}" if in_paper else "")
+            cells.append(signed(row["paper_gain_AP"]) if in_paper and row["row"] != results.baseline else "")
         lines.append([row["row"], *cells])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -175,8 +175,8 @@ def _table(results: StudyResults) -> str:
 def _gain(row: Mapping) -> str:
     """A gain in AP, bold where its 95% interval leaves out zero."""
     half = half_interval(row["gain_sd_AP"] ** 2 / row["seeds"], row["seeds"] - 1)
-    told = signed(row["gain_AP"], row["gain_sd_AP"])
-    return f"**{told}**" if abs(row["gain_AP"]) > half else told
+    gain = signed(row["gain_AP"], row["gain_sd_AP"])
+    return f"**{gain}**" if abs(row["gain_AP"]) > half else gain
 
 
 @app.command()

@@ -21,10 +21,12 @@ from obcn.figures.contact_sheet import Tile, contact_sheet
 from obcn.figures.layout import finish
 from obcn.figures.lines import model_lines
 from obcn.figures.palette import LIGHT, Line, Palette
+from obcn.records.files import read_info
 from obcn.records.rows import MATCH_IOU
 from obcn.records.schema import CORNERS, each
 from obcn.tables.matched import model_names
-from obcn.tables.objects import OBJECT, objects_of
+from obcn.tables.objects import OBJECT
+from obcn.tables.pairs import head_objects, pair_heads
 
 app = script("Contact sheets of the objects on which each of two heads beats the other.")
 
@@ -40,11 +42,15 @@ def head_to_head(first: Path, second: Path) -> pd.DataFrame:
     Raises:
         UserError: not record files, or not of the same objects.
     """
-    one, other = _objects(first, "first"), _objects(second, "second")
+    one, other = (head_objects(path, read_info(path)) for path in (first, second))
     if set(one.truth_id) != set(other.truth_id):
         raise UserError(f"{first} and {second} are not of the same photos: their true objects differ")
-    table = one.merge(other.drop(columns=[name for name in OBJECT if name != "truth_id"]), on="truth_id")
-    table["gain"] = table.iou_second - table.iou_first
+    table = pair_heads(other, one)
+    columns = {name: name for name in OBJECT}
+    for side, head in (("against", "first"), ("head", "second")):
+        columns |= {f"{side}_iou": f"iou_{head}", f"{side}_score": f"score_{head}"}
+        columns |= dict(zip(each(f"{side}_box", CORNERS), each(head, CORNERS), strict=True))
+    table = table[[*columns, "gain"]].rename(columns=columns)
     return table.sort_values("gain", ascending=False, ignore_index=True)
 
 
@@ -119,12 +125,6 @@ def gain_figure(table: pd.DataFrame, lines: Mapping[str, Line], palette: Palette
     note = f"Above the diagonal {second} fits the object better."
     finish(figure, "Head to head", note, 760, palette, width=720)
     return figure
-
-
-def _objects(path: Path, head: str) -> pd.DataFrame:
-    table = objects_of(path).drop(columns=["outcome", "row"])
-    own = dict(zip(each("box", CORNERS), each(head, CORNERS), strict=True))
-    return table.rename(columns={"iou": f"iou_{head}", "score": f"score_{head}", **own})
 
 
 def _sheet(

@@ -187,18 +187,18 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
         UserError: not a checkpoint, or one with another backbone.
     """
     path = find_checkpoint(name_or_path)
-    own = detector.state_dict()
+    expected = detector.state_dict()
     same_classes = read_card(path).classes == detector.classes
     fitting = {
         name: value
         for name, value in read_weights(path).items()
-        if name in own
-        and own[name].shape == value.shape
+        if name in expected
+        and expected[name].shape == value.shape
         and not _writes_offsets(name)
         and (same_classes or "class_scores" not in name)
     }
     # Pyramids of different trunks may agree in shape: only the backbone proper tells.
-    if any(name not in fitting for name in own if name.startswith("backbone.backbone.")):
+    if any(name not in fitting for name in expected if name.startswith("backbone.backbone.")):
         raise UserError(f"{path} has another trunk than this config: nothing to start from")
     detector.load_state_dict(fitting, strict=False)
     return set(fitting)

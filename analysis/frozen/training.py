@@ -121,11 +121,12 @@ def _require_one_sampling(runs: Sequence[HeadRun]) -> None:
     """Refuse single heads that would train on another head's candidates, which are not what their settings say."""
     ways = {_sampling(run.head): run.name for run in runs if isinstance(run.head, OffsetRoIHeads)}
     if len(ways) > 1:
-        told = "; ".join(
+        sampled = "; ".join(
             f"{name}: {count} of which {share:g} at IoU {iou:g}" for (count, share, iou), name in ways.items()
         )
         raise UserError(
-            f"heads side by side share their candidates, but these sample differently ({told}); give each its own study"
+            f"heads side by side share their candidates, but these sample differently ({sampled}); "
+            "give each its own study"
         )
 
 

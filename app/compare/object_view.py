@@ -95,8 +95,8 @@ class ObjectView:
         sections = []
         if self.belief is not None:
             sections.append(Section(self.title, HISTOGRAMS_SAY, self.histograms(), self.key()))
-        said = {REFINEMENT: REFINEMENT_SAY, VERDICTS: VERDICTS_SAY}
-        return sections + [Section(title, said[title], {"": draw()}) for title, draw in self.crops().items()]
+        sentences = {REFINEMENT: REFINEMENT_SAY, VERDICTS: VERDICTS_SAY}
+        return sections + [Section(title, sentences[title], {"": draw()}) for title, draw in self.crops().items()]
 
 
 def _content(belief: Belief) -> bytes:
@@ -166,10 +166,10 @@ def draw_object(view: ObjectView) -> None:
         _draw_histograms(view)
     _draw_crops(view)
     st.subheader("All boxes in numbers", anchor=False)
-    said = "In pixels of the photo."
+    caption = "In pixels of the photo."
     if view.belief is not None:
-        said += " ± is the standard deviation of its first distribution: how unsure the head is."
-    st.caption(said)
+        caption += " ± is the standard deviation of its first distribution: how unsure the head is."
+    st.caption(caption)
     st.html(view.table())
     export_table(partial(numbers, view.boxes, view.palette, view.belief), f"Boxes of this {item.name}")
 

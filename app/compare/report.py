@@ -46,12 +46,12 @@ def detections_table(seen: Comparison) -> pd.DataFrame:
     rows = []
     for name, found in seen.found.items():
         stages = seen.stages_used(name)
-        said: dict[str, object] = {"model": name, "decode": seen.settings.rule if stages else "regression"}
-        said |= {"stages": stages, "temperature": seen.settings.temperature} if stages else {}
+        decoding: dict[str, object] = {"model": name, "decode": seen.settings.rule if stages else "regression"}
+        decoding |= {"stages": stages, "temperature": seen.settings.temperature} if stages else {}
         ids = CocoIds.numbered([], seen.models[name].card.classes).categories
         described = detection_rows(found, ids, image_id=1, file_name=seen.photo.name)
         strong = (found.scores > seen.settings.score).tolist()
-        rows += [row | said for row, shown in zip(described, strong, strict=True) if shown]
+        rows += [row | decoding for row, shown in zip(described, strong, strict=True) if shown]
     return pd.DataFrame(rows)
 
 

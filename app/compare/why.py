@@ -63,11 +63,11 @@ def why_they_differ(answers: Mapping[str, Answer], name: str) -> str:
     reasons = [reason for model in (one, other) for reason in _reasons(model, answers[model], coordinate, difference)]
     reasons += _candidates(answers[one], answers[other])
     most = "" if len(answers) == 2 else " the most"
-    said = f"{_begin(one)} and {other} differ{most} in {what}, by {_pixels(difference)}"
+    difference_in_words = f"{_begin(one)} and {other} differ{most} in {what}, by {_pixels(difference)}"
     if not reasons:
         values = [f"{model} says {_pixels(_value(answers[model].box, coordinate))}" for model in (one, other)]
-        return f"{said}: {' and '.join(values)}."
-    return f"{said}: {max(reasons, key=lambda reason: reason.strength).words}."
+        return f"{difference_in_words}: {' and '.join(values)}."
+    return f"{difference_in_words}: {max(reasons, key=lambda reason: reason.strength).words}."
 
 
 def _reasons(model: str, answer: Answer, coordinate: Coordinate, difference: float) -> Iterator[_Reason]:
@@ -90,9 +90,9 @@ def _reasons(model: str, answer: Answer, coordinate: Coordinate, difference: flo
     if peaks is not None:
         first, second = peaks
         apart = abs(belief.pixels(coordinate, offsets[first]) - belief.pixels(coordinate, offsets[second]))
-        told = f"{probabilities[first]:.2f} and {probabilities[second]:.2f}, {_pixels(apart)} apart"
+        peaks_in_words = f"{probabilities[first]:.2f} and {probabilities[second]:.2f}, {_pixels(apart)} apart"
         mean = ", and its mean lies between them" if belief.rule == "expectation" else ""
-        words = f"{model} sees two answers for {what} ({told}){mean}"
+        words = f"{model} sees two answers for {what} ({peaks_in_words}){mean}"
         yield _Reason(probabilities[second] / probabilities[first], words)
 
     argmax, mean_offset = float(stage.argmax[0, index]), float(stage.expectation[0, index])

@@ -72,14 +72,14 @@ def refinement_steps(belief: Belief) -> dict[str, Tensor]:
 def say_step(name: str, before: Tensor | None, box: Tensor, truth: Tensor | None) -> str:
     """One line on what a step did, in pixels, and how well its box fits the truth where that is known."""
     if before is None:
-        said = "Where the head starts"
+        sentence = "Where the head starts"
     else:
         pairs = zip(centre_and_size(box), centre_and_size(before), strict=True)
         right, down, wider, taller = (now - then for now, then in pairs)
-        said = (
+        sentence = (
             f"{name.capitalize()} moves the centre {abs(right):.1f} px {'right' if right >= 0 else 'left'} and "
             f"{abs(down):.1f} px {'down' if down >= 0 else 'up'}, and makes the box "
             f"{abs(wider):.1f} px {'wider' if wider >= 0 else 'narrower'} and "
             f"{abs(taller):.1f} px {'taller' if taller >= 0 else 'lower'}"
         )
-    return said + ("." if truth is None else f". IoU with the truth {box_iou(box, truth):.2f}.")
+    return sentence + ("." if truth is None else f". IoU with the truth {box_iou(box, truth):.2f}.")

@@ -71,11 +71,11 @@ def main() -> None:
 def _tell_how_many(evidence: Evidence) -> None:
     """How much the figures rest on."""
     counts = {name: len(load.rows_of(path, name)) for path, name in evidence.models}
-    told = "; ".join(
+    counts_in_words = "; ".join(
         f"{plain(name)} {count:,} in {evidence.infos[name].photos:,} photos" for name, count in counts.items()
     )
     few = " **So few say little: read the shapes with care.**" if min(counts.values()) < FEW else ""
-    st.caption(f"Detections that match an object: {told}.{few}")
+    st.caption(f"Detections that match an object: {counts_in_words}.{few}")
     if len({(info.photos, *info.categories.values()) for info in evidence.infos.values()}) > 1:
         st.warning(
             "These record files are of different photos or classes, so their errors are not of the same objects.",

@@ -12,13 +12,14 @@ from app.explore.table import Collection, Side
 from app.records.choice import Choice, stamp
 from app.sources import read_source, source_stamp
 from obcn.records.files import read_info, read_records
+from obcn.tables.pairs import head_objects, pair_heads
 
 # cache_resource and not cache_data: a million rows must not be copied for every click. Nobody writes into them.
 _READING = "Reading the records…"
 
 
 def load_head(choice: Choice, number: int) -> pd.DataFrame:
-    """:func:`app.explore.table.head_objects` of one of the files."""
+    """:func:`obcn.tables.pairs.head_objects` of one of the files."""
     return _head(choice.paths[number], stamp(choice.paths[number]))
 
 
@@ -56,13 +57,13 @@ def load_alarms(path: Path) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _head(path: Path, stamp: int) -> pd.DataFrame:
-    return table.head_objects(path, read_info(path))
+    return head_objects(path, read_info(path))
 
 
 @st.cache_resource(max_entries=4, show_spinner=_READING)
 def _pair(*files: tuple[Path, int]) -> Collection:
     head, *others = (_head(path, when) for path, when in files)
-    objects = table.pair_heads(head, others[0] if others else None)
+    objects = pair_heads(head, others[0] if others else None)
     return Collection.of(objects, table.photos_of_records([path for path, _ in files]))
 
 

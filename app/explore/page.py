@@ -169,11 +169,11 @@ def _source(choice: Choice, sides: dict[Side, int]) -> Source:
 def _tell_what_is_left_out(choice: Choice, sides: dict[Side, int], collection: Collection) -> None:
     if "against" not in sides:
         return
-    own = len(load.load_head(choice, sides["head"]))
-    left = own - len(collection.objects)
+    total = len(load.load_head(choice, sides["head"]))
+    left = total - len(collection.objects)
     if left:
         st.warning(
-            f"{left:,} of the {own:,} objects of {plain(choice.names[sides['head']])} are not in the record file of "
+            f"{left:,} of the {total:,} objects of {plain(choice.names[sides['head']])} are not in the record file of "
             f"{plain(choice.names[sides['against']])}, and are left out.",
             icon=":material/warning:",
         )

@@ -3,7 +3,7 @@
 A table may have a million rows. It is made once for a choice of files; filtering and sorting are NumPy on its columns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,17 +13,13 @@ import pandas as pd
 
 from obcn.data import Annotations
 from obcn.data.annotations import is_ignored
-from obcn.errors import UserError
 from obcn.records.files import RecordInfo, read_records
 from obcn.records.schema import COORDINATES, CORNERS, each
-from obcn.tables.matched import size_of
-from obcn.tables.objects import objects_of
+from obcn.tables.pairs import compact
 
 Side = Literal["head", "against"]
 
 TRUTH = each("truth", CORNERS)
-_ENTROPY = each("stage1_entropy")
-_OF_HEAD = ["row", "matched", "score", "iou", "entropy", *each("box", CORNERS)]
 
 # What photos have as means of their objects.
 MEANS = ("gain", "iou", "score", "entropy", "truth_area")
@@ -79,7 +75,7 @@ class Collection:
     """What there is to look at, before any filter.
 
     Attributes:
-        objects: of :func:`pair_heads` or :func:`objects_of_data`.
+        objects: of :func:`obcn.tables.pairs.pair_heads` or :func:`objects_of_data`.
         photos: of :func:`photos_of_records` or :func:`photos_of_data`; every object's is among them.
         place: (objects,) row of each object's photo.
     """
@@ -114,60 +110,6 @@ def order_of(table: pd.DataFrame, sort: str) -> np.ndarray:
     return np.argsort(-values if largest_first else values, kind="stable")
 
 
-def head_objects(path: Path, info: RecordInfo) -> pd.DataFrame:
-    """:func:`~obcn.tables.objects.objects_of` by ``truth_id``, with the photo's size, ``matched`` and ``entropy``.
-
-    Entropy, in nats, is stage 1's, mean over the four coordinates; NaN for regression.
-
-    Raises:
-        UserError: not a record file.
-    """
-    columns = _ENTROPY if info.num_stages else []
-    table = objects_of(path, ["image_width", "image_height", *columns])
-    table["entropy"] = table[columns].mean(axis=1) if columns else np.float32(np.nan)
-    table["matched"] = table.outcome == "matched"
-    table = table.drop(columns=[*columns, "outcome"]).drop_duplicates("truth_id")
-    return _compact(table.sort_values("truth_id", ignore_index=True))
-
-
-def pair_heads(head: pd.DataFrame, against: pd.DataFrame | None) -> pd.DataFrame:
-    """The objects that both heads were asked about, with ``head_iou``, ``head_score``, ``head_box_x1`` ... of each.
-
-    Args:
-        head: of :func:`head_objects`.
-        against: likewise, or None to show one head alone.
-
-    Returns:
-        The object's columns and ``size``; each head's columns with its prefix; ``iou``, ``score`` and ``entropy`` of
-        ``head`` under these names; with two heads ``gain``, the first's IoU less the other's.
-
-    Raises:
-        UserError: they have no object in common.
-    """
-    table = head
-    if against is not None:
-        here, there = shared_objects(head, against)
-        if not len(here):
-            raise UserError("these two record files share no object: they are of other photos; choose two of the same")
-        table, against = head.iloc[here].reset_index(drop=True), against.iloc[there].reset_index(drop=True)
-    columns = {name: table[name] for name in table.columns.drop(_OF_HEAD)}
-    columns |= {f"head_{name}": table[name] for name in _OF_HEAD}
-    columns |= {name: table[name] for name in ("iou", "score", "entropy")}
-    if against is not None:
-        columns |= {f"against_{name}": against[name] for name in _OF_HEAD}
-        columns["gain"] = table.iou - against.iou
-    return pd.DataFrame(columns)
-
-
-def shared_objects(one: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the same object in two tables: its id and its photo's file agree."""
-    _, here, there = np.intersect1d(one.truth_id, other.truth_id, assume_unique=True, return_indices=True)
-    files, others = one.file_name.cat, other.file_name.cat
-    translated = files.categories.get_indexer(others.categories)[others.codes.to_numpy()[there]]
-    same = files.codes.to_numpy()[here] == translated
-    return here[same], there[same]
-
-
 def objects_of_data(annotations: Annotations) -> pd.DataFrame:
     """The true objects of a data set that count, without any head."""
     files = {image["id"]: image for image in annotations.images}
@@ -186,7 +128,7 @@ def objects_of_data(annotations: Annotations) -> pd.DataFrame:
             **dict(zip(TRUTH, corners.T, strict=True)),
         }
     )
-    return _compact(table)
+    return compact(table)
 
 
 def photos_of_records(paths: Sequence[Path]) -> pd.DataFrame:
@@ -221,7 +163,7 @@ def keep(objects: pd.DataFrame, filters: Filters, measure: np.ndarray | None = N
     """(objects,) mask of those that stay.
 
     Args:
-        objects: of :func:`pair_heads` or :func:`objects_of_data`.
+        objects: of :func:`obcn.tables.pairs.pair_heads` or :func:`objects_of_data`.
         filters: those about heads need a table that has them.
         measure: (objects,) values for ``filters.measure``, NaN where there is none.
     """
@@ -295,7 +237,7 @@ def measured(objects: pd.DataFrame, values: np.ndarray, column: str, side: Side 
     """(objects,) values of a column of the head's record file; but for IoU, NaN where nothing matched.
 
     Args:
-        objects: of :func:`pair_heads`.
+        objects: of :func:`obcn.tables.pairs.pair_heads`.
         values: the whole column, one value per row of the file.
         column: its name.
         side: whose file.
@@ -303,12 +245,3 @@ def measured(objects: pd.DataFrame, values: np.ndarray, column: str, side: Side 
     if column == "iou":
         return objects[f"{side}_iou"].to_numpy()
     return np.where(objects[f"{side}_matched"], values[objects[f"{side}_row"].to_numpy()], np.float32(np.nan))
-
-
-def _compact(table: pd.DataFrame) -> pd.DataFrame:
-    """Narrow types, and the object's size."""
-    size = pd.Series(size_of(table.truth_area.to_numpy()), index=table.index)
-    kinds: Mapping[str, str] = {
-        name: "float32" for name in table.columns if name not in ("truth_id",) and table[name].dtype == np.float64
-    }
-    return table.astype(kinds).assign(size=size)

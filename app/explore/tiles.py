@@ -64,7 +64,7 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, w
     """A tile per object.
 
     Args:
-        rows: of :func:`app.explore.table.pair_heads` or :func:`~app.explore.table.objects_of_data`.
+        rows: of :func:`obcn.tables.pairs.pair_heads` or :func:`~app.explore.table.objects_of_data`.
         names: ``head`` and ``against`` to the models' names; empty for a data set alone. They are the lines' keys.
         source: of the pictures.
         whole: show whole photos; else what is around the object.
@@ -72,8 +72,8 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, w
     records = rows.to_dict("records")
     boxes = [_boxes(row, names) for row in records]
     views = [
-        _whole(row) if whole else _around([box.box for box in own], row)
-        for row, own in zip(records, boxes, strict=True)
+        _whole(row) if whole else _around([box.box for box in tile_boxes], row)
+        for row, tile_boxes in zip(records, boxes, strict=True)
     ]
     pictures = _pictures(source.folder, records, views)
     return [
@@ -84,12 +84,12 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, w
             part=_part(view, row),
             view=view,
             note=note,
-            boxes=own,
+            boxes=tile_boxes,
             values=[(side, _iou(row, side)) for side in names],
             link=_link(source, row),
             **_verdict(row.get("gain")),
         )
-        for row, own, view, (picture, note) in zip(records, boxes, views, pictures, strict=True)
+        for row, tile_boxes, view, (picture, note) in zip(records, boxes, views, pictures, strict=True)
     ]
 
 
@@ -115,8 +115,8 @@ def photo_tiles(
     pictures = _pictures(source.folder, records, [_whole(row) for row in records])
     tiles = []
     for place, row, (picture, note) in zip(rows.index, records, pictures, strict=True):
-        own = objects.get_group(place).to_dict("records") if place in objects.groups else []
-        boxes = [box for each_object in own for box in _boxes(each_object, names)]
+        in_photo = objects.get_group(place).to_dict("records") if place in objects.groups else []
+        boxes = [box for each_object in in_photo for box in _boxes(each_object, names)]
         extra = {side: _of_photo(alarms[side], row["file_name"]) for side in names}
         boxes += [
             TileBox(
@@ -125,10 +125,10 @@ def photo_tiles(
             for side, found in extra.items()
             for alarm in found.to_dict("records")
         ]
-        values = [(side, _found(own, side, len(extra[side]))) for side in names]
+        values = [(side, _found(in_photo, side, len(extra[side]))) for side in names]
         tiles.append(
             Tile(
-                title=f"{len(own) or 'no'} object{'' if len(own) == 1 else 's'}",
+                title=f"{len(in_photo) or 'no'} object{'' if len(in_photo) == 1 else 's'}",
                 detail=row["file_name"],
                 picture=picture,
                 part=_whole(row),

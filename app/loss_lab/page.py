@@ -217,9 +217,9 @@ def _show_numbers(descents: dict[str, Descent], chosen: Settings) -> pd.DataFram
     st.caption(f"Offsets are normalised; close means within half a bin, {close:.3g}, of the target.")
     until = [descent.steps_until(close) for descent in descents.values()]
     table = pd.DataFrame([_row(name, descent, chosen.step) for name, descent in descents.items()])
-    said = table.set_index("loss").map(lambda value: f"{value:.3f}")
-    said["steps until close"] = [f"more than {STEPS}" if steps is None else str(steps) for steps in until]
-    st.html(html_table(said.reset_index(), "Each loss in numbers"))
+    text = table.set_index("loss").map(lambda value: f"{value:.3f}")
+    text["steps until close"] = [f"more than {STEPS}" if steps is None else str(steps) for steps in until]
+    st.html(html_table(text.reset_index(), "Each loss in numbers"))
     return table.assign(**{"steps until close": until})
 
 

@@ -116,8 +116,10 @@ def write(job: Job, device: str = "cpu", on_photos: Callable[[int], None] = lamb
         images = annotations.images[start : start + PART]
         if not part.is_file():
             done = iter(range(start + 1, start + PART + 1))
-            own = _only(annotations, images)
-            write_records(detector, card, own, part, job.command, job.data, lambda done=done: on_photos(next(done)))
+            part_annotations = _only(annotations, images)
+            write_records(
+                detector, card, part_annotations, part, job.command, job.data, lambda done=done: on_photos(next(done))
+            )
         on_photos(start + len(images))
     join_records(parts, job.path)
     shutil.rmtree(_parts(job))
@@ -141,14 +143,14 @@ def of_classes(annotations: Annotations, classes: Sequence[str]) -> Annotations:
     Raises:
         UserError: the data set has none of the classes.
     """
-    own = [category for category in annotations.categories if category["name"] in classes]
-    if not own:
+    shared = [category for category in annotations.categories if category["name"] in classes]
+    if not shared:
         there = ", ".join(annotations.classes)
         raise UserError(f"the photos have no object of {', '.join(classes)}; there are: {there or 'none'}")
     absent = [name for name in classes if name not in annotations.classes]
     free = max(category["id"] for category in annotations.categories) + 1
-    categories = own + [{"id": free + number, "name": name} for number, name in enumerate(absent)]
-    known = {category["id"] for category in own}
+    categories = shared + [{"id": free + number, "name": name} for number, name in enumerate(absent)]
+    known = {category["id"] for category in shared}
     boxes = [box for box in annotations.coco["annotations"] if box["category_id"] in known]
     return Annotations(annotations.folder, {**annotations.coco, "categories": categories, "annotations": boxes})
 

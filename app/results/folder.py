@@ -97,13 +97,13 @@ def evaluation_rows(evaluations: Mapping[str, Evaluation], paper: Paper) -> pd.D
         metrics = evaluations[name].metrics
         row: dict[str, object] = {"row": name.replace("_", " ")}
         row |= {figure: metrics.get(figure) for figure in BY_IOU}
-        told = paper.rows.get(PAPER_ROWS.get(name, ""))
-        if told is not None:
-            row["paper_AP"] = told.AP
+        paper_row = paper.rows.get(PAPER_ROWS.get(name, ""))
+        if paper_row is not None:
+            row["paper_AP"] = paper_row.AP
         if name != BASELINE and baseline is not None and {"AP"} <= metrics.keys() & baseline.metrics.keys():
             row["gain"] = metrics["AP"] - baseline.metrics["AP"]
-            if told is not None:
-                row["paper_gain"] = told.AP - paper.rows[BASELINE].AP
+            if paper_row is not None:
+                row["paper_gain"] = paper_row.AP - paper.rows[BASELINE].AP
                 row["gain_difference"] = row["gain"] - row["paper_gain"]
         rows.append(row)
     return pd.DataFrame(rows, columns=["row", *BY_IOU, "gain", "paper_AP", "paper_gain", "gain_difference"])
@@ -120,14 +120,14 @@ def study_rows(results: StudyResults) -> pd.DataFrame:
 
 def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Those rows as text to read: one decimal, ± one standard deviation; columns that nobody fills are left out."""
-    said = pd.DataFrame({"head": rows.row})
+    text = pd.DataFrame({"head": rows.row})
     for figure in BY_IOU:
         if figure in rows:
-            said[figure] = _figures(rows, figure, "")
+            text[figure] = _figures(rows, figure, "")
     for column, heading in HEADINGS.items():
         if rows[column].notna().any():
-            said[heading] = _figures(rows, column, "+" if "gain" in column else "")
-    return said
+            text[heading] = _figures(rows, column, "+" if "gain" in column else "")
+    return text
 
 
 def _figures(rows: pd.DataFrame, column: str, sign: str) -> list[str]:

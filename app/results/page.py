@@ -167,9 +167,10 @@ def _verdicts(study: StudyResults) -> list[str]:
     frame = study.frame
     if "paper_gain_AP" not in frame:
         return []
-    told = frame[frame.paper_gain_AP.notna() & (frame.paper_gain_AP != 0)]
+    of_paper = frame[frame.paper_gain_AP.notna() & (frame.paper_gain_AP != 0)]
     return [
-        verdict(row.row, row.gain_AP, row.gain_sd_AP, int(row.seeds), row.paper_gain_AP) for row in told.itertuples()
+        verdict(row.row, row.gain_AP, row.gain_sd_AP, int(row.seeds), row.paper_gain_AP)
+        for row in of_paper.itertuples()
     ]
 
 

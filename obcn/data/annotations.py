@@ -65,11 +65,11 @@ class Annotations:
             UserError: it cannot be read, or is not of the size that its record says.
         """
         photo = read_photo(self.path(image))
-        told = int(image["width"]), int(image["height"])
-        if photo.size != told:
+        listed = int(image["width"]), int(image["height"])
+        if photo.size != listed:
             raise UserError(
-                f"{self.path(image)} is {photo.width} x {photo.height} pixels, but its record says {told[0]} x "
-                f"{told[1]}: were its boxes drawn on the photo before it was resized, or turned as its EXIF says?"
+                f"{self.path(image)} is {photo.width} x {photo.height} pixels, but its record says {listed[0]} x "
+                f"{listed[1]}: were its boxes drawn on the photo before it was resized, or turned as its EXIF says?"
             )
         return photo
 

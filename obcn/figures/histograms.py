@@ -340,13 +340,13 @@ def _axes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palett
 def _notes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> list[dict]:
     """What the panel shows, and the units of its two axes at their left ends."""
     used = panel.number < belief.used_stages
-    said = f"spread ±{belief.spread_pixels(coordinate, panel.number):.1f} px" if used else "not used now"
+    spread = f"spread ±{belief.spread_pixels(coordinate, panel.number):.1f} px" if used else "not used now"
     note = {"x": 0, "xref": "paper", "yref": "paper", "showarrow": False}
     unit = {**note, "xanchor": "right", "xshift": -4, "font": {"size": 10, "color": palette.muted}}
     return [
         {
             **note,
-            "text": f"stage {panel.number + 1} · {said}" if len(belief.stages) > 1 else said,
+            "text": f"stage {panel.number + 1} · {spread}" if len(belief.stages) > 1 else spread,
             "y": panel.top,
             "xanchor": "left",
             "yanchor": "bottom",

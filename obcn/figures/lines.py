@@ -59,12 +59,16 @@ def model_lines(names: Sequence[str], palette: Palette) -> dict[str, Line]:
         palette: the theme's.
     """
     printed = {"regression": palette.lines["regression"], "obcn": palette.lines["expectation"]}
-    lines = {name: printed[own] for name in names if (own := name.removeprefix("compact_")) in printed}
+    lines: dict[str, Line] = {}
+    for name in names:
+        line = printed.get(name.removeprefix("compact_"))
+        if line is not None and line not in lines.values():
+            lines[name] = line
     spare = [*_MORE, *(line for line in printed.values() if line not in lines.values())]
     free = list(spare)
     for name in sorted(set(names) - lines.keys()):
-        own = _MORE[zlib.crc32(name.encode()) % len(_MORE)]
-        lines[name] = own if own in free else (free or spare)[0]
+        by_name = _MORE[zlib.crc32(name.encode()) % len(_MORE)]
+        lines[name] = by_name if by_name in free else (free or spare)[0]
         free = [line for line in free if line != lines[name]]
     return {name: replace(lines[name], label=name) for name in names}
 
@@ -85,13 +89,13 @@ def with_head(palette: Palette, model: str, rule: "DecodeRule") -> Palette:
 
     The rule that the model's box comes from is drawn as the model is, the other one thin.
     """
-    own, thin = palette.lines[model], palette.lines["argmax"]
+    of_model, thin = palette.lines[model], palette.lines["argmax"]
     other: DecodeRule = "argmax" if rule == "expectation" else "expectation"
     return replace(
         palette,
         lines={
             **palette.lines,
-            rule: replace(own, label=f"{model}, {rule}"),
+            rule: replace(of_model, label=f"{model}, {rule}"),
             other: replace(thin, label=f"{model}, {other}"),
         },
     )

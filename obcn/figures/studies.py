@@ -49,7 +49,7 @@ def seed_gains_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Fig
     """Gain in AP over the baseline, row by row: every seed, their mean with its deviation, and the paper's gain."""
     table = results.frame.iloc[::-1]
     rows = table[table.row != results.baseline]
-    own, paper = palette.lines["expectation"], palette.lines["stage"]
+    ours, paper = palette.lines["expectation"], palette.lines["stage"]
     figure = go.Figure()
     seeds = [
         (row, seed, results.outcomes[row][seed]["AP"] - results.outcomes[results.baseline][seed]["AP"])
@@ -62,7 +62,7 @@ def seed_gains_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Fig
         customdata=[seed for _, seed, _ in seeds],
         mode="markers",
         name="one seed",
-        marker={"symbol": "circle-open", "size": 8, "color": own.colour},
+        marker={"symbol": "circle-open", "size": 8, "color": ours.colour},
         hovertemplate="%{y}<br>seed %{customdata}: %{x:+.2f} points of AP<extra></extra>",
     )
     figure.add_scatter(
@@ -71,14 +71,14 @@ def seed_gains_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Fig
         error_x={"array": rows.gain_sd_AP, "thickness": 1.5, "width": 5},
         mode="markers",
         name="mean of the seeds, with their standard deviation",
-        marker={"symbol": own.symbol, "size": 11, "color": own.colour},
+        marker={"symbol": ours.symbol, "size": 11, "color": ours.colour},
         hovertemplate="<b>%{y}</b><br>%{x:+.2f} points of AP over " + results.baseline + "<extra></extra>",
     )
     if "paper_gain_AP" in rows:
-        told = rows[rows.paper_gain_AP.notna()]
+        in_paper = rows[rows.paper_gain_AP.notna()]
         figure.add_scatter(
-            x=told.paper_gain_AP,
-            y=told.row,
+            x=in_paper.paper_gain_AP,
+            y=in_paper.row,
             mode="markers",
             name="the paper, on its own data and detector",
             marker={"symbol": paper.symbol, "size": 12, "color": paper.colour},

@@ -75,8 +75,8 @@ class DistanceBinCodec(OneStageCodec):
         true_bin = bins.encode(targets)[..., None]
         distance = representatives - targets.clamp(-self.half_range, self.half_range)[..., None]
         distance = distance / (self.sigma * bins.width)
-        own = distance.gather(-1, true_bin)
-        return ((own.square() - distance.square()) / 2).clamp(max=0).exp()
+        of_true_bin = distance.gather(-1, true_bin)
+        return ((of_true_bin.square() - distance.square()) / 2).clamp(max=0).exp()
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Binary cross entropy summed over candidates, coordinates and bins; see :meth:`OneStageCodec.loss`."""

@@ -71,16 +71,16 @@ def match_truths(rows: list[dict], truths: list[dict], min_iou: float = MATCH_IO
     """
     matches = np.full(len(rows), -1)
     for category in {row["category_id"] for row in rows}:
-        own = [n for n, row in enumerate(rows) if row["category_id"] == category]
-        own.sort(key=lambda n: -rows[n]["score"])
+        of_class = [n for n, row in enumerate(rows) if row["category_id"] == category]
+        of_class.sort(key=lambda n: -rows[n]["score"])
         objects = [n for n, truth in enumerate(truths) if truth["category_id"] == category]
         objects.sort(key=lambda n: is_ignored(truths[n]))
         if not objects:
             continue
         crowd = [int(bool(truths[n].get("iscrowd"))) for n in objects]
-        overlap = mask.iou([rows[n]["bbox"] for n in own], [truths[n]["bbox"] for n in objects], crowd)
+        overlap = mask.iou([rows[n]["bbox"] for n in of_class], [truths[n]["bbox"] for n in objects], crowd)
         taken: set[int] = set()
-        for row, ious in zip(own, overlap, strict=True):
+        for row, ious in zip(of_class, overlap, strict=True):
             free = [n for n in range(len(objects)) if n not in taken and ious[n] >= min(min_iou, 1 - 1e-10)]
             counted = [n for n in free if not is_ignored(truths[objects[n]])]
             if not free:

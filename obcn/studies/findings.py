@@ -41,10 +41,12 @@ def fill_in(finding: str, results: StudyResults) -> str:
     def figure(match: re.Match[str]) -> str:
         row, other, name = match["row"], match["other"], match["figure"]
         try:
-            own = pd.Series({seed: found[name] for seed, found in results.outcomes[row].items()}, dtype=float)
+            by_seed = pd.Series({seed: found[name] for seed, found in results.outcomes[row].items()}, dtype=float)
             if other is None:
-                return f"{own.mean():.1f}"
-            gains = own - pd.Series({seed: found[name] for seed, found in results.outcomes[other].items()}, dtype=float)
+                return f"{by_seed.mean():.1f}"
+            gains = by_seed - pd.Series(
+                {seed: found[name] for seed, found in results.outcomes[other].items()}, dtype=float
+            )
         except KeyError as error:
             raise UserError(f"{results.title}: the finding names {error}, which the results do not have") from error
         return signed(gains.mean(), gains.std())
@@ -58,7 +60,7 @@ def verdict(row: str, gain: float, deviation: float, seeds: int, paper_gain: flo
     Reproduced is what is clear, of the paper's sign, at least a quarter of its size, and has the paper's in it.
     Where the interval holds both nothing and the paper's gain, it decides neither.
     """
-    said = "gains" if paper_gain > 0 else "loses"
+    paper_sees = "gains" if paper_gain > 0 else "loses"
     half = half_interval(deviation**2 / seeds, seeds - 1)
     ours = f"{signed(gain, deviation)} (95% interval {signed(gain - half)} to {signed(gain + half)})"
     seen, as_the_paper = abs(gain) > half, abs(gain - paper_gain) <= half
@@ -75,7 +77,7 @@ def verdict(row: str, gain: float, deviation: float, seeds: int, paper_gain: flo
         end = f"**not reproduced** at that size, ours is {'larger' if share > 1 else 'smaller'}: {ours}."
     else:
         end = f"reproduced: {ours}."
-    return f"- {row}: the paper {said} {abs(paper_gain):.1f} points of AP; {end}"
+    return f"- {row}: the paper {paper_sees} {abs(paper_gain):.1f} points of AP; {end}"
 
 
 def signed(value: float, deviation: float | None = None) -> str:

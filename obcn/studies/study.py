@@ -107,8 +107,8 @@ class Study(_Strict):
 def load_protocol(study: Study | None = None) -> Protocol:
     """The protocol of all studies, or of one that has a trunk or seeds of its own."""
     protocol = read_yaml(STUDIES / "protocol.yaml", Protocol)
-    own = study.model_dump(include={"trunk", "seeds"}, exclude_none=True) if study else {}
-    return protocol.model_copy(update=own)
+    instead = study.model_dump(include={"trunk", "seeds"}, exclude_none=True) if study else {}
+    return protocol.model_copy(update=instead)
 
 
 def study_names() -> list[str]:

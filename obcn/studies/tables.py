@@ -31,7 +31,7 @@ def study_table(
         paper: the paper's figures by the names that rows use.
     """
     seeds = sorted({seed for _, seed in outcomes})
-    told = {row.name: paper[row.paper] for row in study.rows if row.paper is not None}
+    in_paper = {row.name: paper[row.paper] for row in study.rows if row.paper is not None}
     lines = []
     for row in study.rows:
         line: dict[str, object] = {"row": row.name, "seeds": len(seeds)}
@@ -42,11 +42,11 @@ def study_table(
         for figure in ("AP", "AP50", "AP90"):
             gains = [outcomes[row.name, seed][figure] - outcomes[study.baseline, seed][figure] for seed in seeds]
             line |= _spread(f"gain_{figure}", f"gain_sd_{figure}", gains)
-        if row.name in told:
-            line |= {f"paper_{figure}": value for figure, value in told[row.name].items()}
-            if study.baseline in told:
-                own, base = told[row.name], told[study.baseline]
-                line |= {f"paper_gain_{figure}": own[figure] - base[figure] for figure in ("AP", "AP50", "AP90")}
+        if row.name in in_paper:
+            line |= {f"paper_{figure}": value for figure, value in in_paper[row.name].items()}
+            if study.baseline in in_paper:
+                ours, base = in_paper[row.name], in_paper[study.baseline]
+                line |= {f"paper_gain_{figure}": ours[figure] - base[figure] for figure in ("AP", "AP50", "AP90")}
         lines.append(line)
     return pd.DataFrame(lines)
 

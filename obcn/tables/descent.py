@@ -92,11 +92,11 @@ def descend(codec: OffsetCodec, target: float, rate: float, steps: int, spread: 
         losses.append(loss)
         gradients.append(gradient_size(gradient))
         outputs = outputs - rate * gradient
-    said = torch.stack([torch.cat((state, start.repeat(3))) for state in states])
-    stages = codec.explain(said).stages
+    outputs_by_step = torch.stack([torch.cat((state, start.repeat(3))) for state in states])
+    stages = codec.explain(outputs_by_step).stages
     return Descent(
         target,
-        codec.decode(said)[:, 0],
+        codec.decode(outputs_by_step)[:, 0],
         torch.stack(losses) - _loss_of_others(codec, start),
         torch.stack(gradients),
         stages[0].edges if stages else start.new_zeros(0),
@@ -131,10 +131,10 @@ def gradient_size(gradient: Tensor) -> Tensor:
 
 def _loss_and_gradient(codec: OffsetCodec, outputs: Tensor, start: Tensor, target: float) -> tuple[Tensor, Tensor]:
     """Loss of four coordinates of which one has (n,) ``outputs`` and the others are right, and the one's gradient."""
-    own = outputs.clone().requires_grad_()
+    learned = outputs.clone().requires_grad_()
     targets = torch.tensor([[target, 0.0, 0.0, 0.0]], dtype=torch.float64)
-    loss = codec.loss(torch.cat((own, start.repeat(3)))[None], targets)
-    (gradient,) = torch.autograd.grad(loss, own)
+    loss = codec.loss(torch.cat((learned, start.repeat(3)))[None], targets)
+    (gradient,) = torch.autograd.grad(loss, learned)
     return loss.detach(), gradient
 
 

@@ -5,6 +5,7 @@ from PIL import Image, ImageColor
 from analysis.worst_cases import head_to_head, worst_cases
 from obcn.errors import UserError
 from obcn.figures.contact_sheet import Tile, contact_sheet
+from obcn.figures.lines import model_lines
 from obcn.figures.palette import LIGHT
 from tests.synthetic_records import write_scene
 
@@ -57,8 +58,9 @@ def test_each_head_has_a_sheet_of_its_wins(pair):
     assert [len(trace.x) for trace in figure.data[1:]] == [1, 1]
     assert "two is better (1 of 3 objects)" in {trace.name for trace in figure.data}
     colours = {colour for _, colour in sheets["two"].crop((0, 76, 330, 376)).getcolors(1 << 20)}
-    for role in ("truth", "regression"):
-        assert ImageColor.getrgb(LIGHT.lines[role].colour) in colours
+    lines = model_lines(["one", "two"], LIGHT)
+    for line in (LIGHT.lines["truth"], lines["one"]):
+        assert ImageColor.getrgb(line.colour) in colours
 
 
 def test_files_of_other_photos_are_refused(pair):

@@ -14,12 +14,13 @@ from app.errors.picks import (
     precision_picks,
 )
 from app.explore.controls import NOTHING
-from app.explore.table import head_objects, keep, measured, pair_heads
+from app.explore.table import keep, measured
 from obcn.records.files import read_info, read_records
 from obcn.records.schema import each
 from obcn.tables.box_errors import error_histograms, error_summary
 from obcn.tables.calibration import reliability_of_bins, reliability_of_spread
 from obcn.tables.matched import load_matched
+from obcn.tables.pairs import head_objects, pair_heads
 from tests.synthetic_records import make_info, write_matched
 from tests.tables.test_calibration import stage_columns
 

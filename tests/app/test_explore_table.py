@@ -7,12 +7,10 @@ from app.explore.table import (
     Collection,
     Filters,
     false_alarms,
-    head_objects,
     keep,
     measured,
     measures_of,
     objects_of_data,
-    pair_heads,
     per_photo,
     photos_of_data,
     photos_of_records,
@@ -22,6 +20,7 @@ from obcn.data import Annotations
 from obcn.errors import UserError
 from obcn.records.files import read_info, read_records
 from obcn.records.schema import each
+from obcn.tables.pairs import head_objects, pair_heads
 from tests.synthetic_records import write_scene
 
 CAT, DOG, FAR = (0, 0, 40, 40), (60, 60, 180, 180), (150, 0, 170, 20)

@@ -2,7 +2,7 @@ from itertools import combinations
 
 import pytest
 
-from obcn.figures.lines import MOST_MODELS, model_lines, strokes, with_head, with_models
+from obcn.figures.lines import MOST_MODELS, lines_in_order, model_lines, strokes, with_head, with_models
 from obcn.figures.palette import DARK, LIGHT
 
 NAMES = ["regression", "dfine", "dfl", "obcn", *(f"mine {k}" for k in range(8))]
@@ -24,6 +24,19 @@ def test_a_third_model_has_one_line_on_every_page() -> None:
     alone = model_lines(["dfl"], LIGHT)["dfl"]
     for others in (["regression"], ["obcn", "regression"]):
         assert model_lines([*others, "dfl"], LIGHT)["dfl"] == alone
+
+
+def test_the_shipped_model_and_another_of_its_kind_are_told_apart() -> None:
+    lines = model_lines(["compact_regression", "regression"], LIGHT)
+    assert look(lines["compact_regression"]) != look(lines["regression"])
+
+
+def test_curves_by_place_never_look_like_the_truth() -> None:
+    lines = lines_in_order([f"curve {k}" for k in range(MOST_MODELS)], LIGHT)
+    looks = {look(line) for line in lines.values()} | {look(LIGHT.lines["truth"])}
+    assert len(looks) == MOST_MODELS + 1
+    assert [line.label for line in lines.values()][:2] == ["curve 0", "curve 1"]
+    assert len(lines_in_order([str(k) for k in range(MOST_MODELS + 3)], LIGHT)) == MOST_MODELS + 3
 
 
 def test_more_models_than_lines_are_drawn_all_the_same() -> None:
