@@ -21,12 +21,12 @@ st.html(PAGE_CSS)
 # a start is to a page's own address.
 page = st.navigation(
     [
-        st.Page("compare/page.py", title="Compare", icon=":material/compare:", default=True),
-        st.Page("explore/page.py", title="Explore", icon=":material/photo_library:", url_path="explore"),
-        st.Page("errors/page.py", title="Errors", icon=":material/bar_chart:", url_path="errors"),
-        st.Page("loss_lab/page.py", title="Loss lab", icon=":material/show_chart:", url_path="loss_lab"),
-        st.Page("results/page.py", title="Results", icon=":material/table_chart:", url_path="results"),
-        st.Page("models/page.py", title="Models", icon=":material/deployed_code:", url_path="models"),
+        st.Page("compare/compare.py", title="Compare", icon=":material/compare:", default=True),
+        st.Page("explore/explore.py", title="Explore", icon=":material/photo_library:"),
+        st.Page("errors/errors.py", title="Errors", icon=":material/bar_chart:"),
+        st.Page("loss_lab/loss_lab.py", title="Loss lab", icon=":material/show_chart:"),
+        st.Page("results/results.py", title="Results", icon=":material/table_chart:"),
+        st.Page("models/models.py", title="Models", icon=":material/deployed_code:"),
     ],
     position="top",
 )

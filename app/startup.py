@@ -17,8 +17,10 @@ import app
 from obcn.errors import UserError
 
 # These run instead of being imported.
-_MAIN, _PAGE = "app.main", ".page"
 _APP = Path(__file__).parent
+_MAIN = "app.main"
+# A page is called like its folder: Streamlit names addresses after files.
+_PAGES = sorted(path for path in _APP.glob("*/*.py") if path.stem == path.parent.name)
 
 _lock = threading.Lock()
 _loading: Future[None] | None = None
@@ -72,12 +74,13 @@ def _load() -> None:
 
 def _modules_of_app() -> Iterator[str]:
     modules = pkgutil.walk_packages(app.__path__, f"{app.__name__}.")
-    return (module.name for module in modules if module.name != _MAIN and not module.name.endswith(_PAGE))
+    pages = {f"{app.__name__}.{path.parent.name}.{path.stem}" for path in _PAGES}
+    return (module.name for module in modules if module.name not in {_MAIN, *pages})
 
 
 def _modules_of_pages() -> Iterator[str]:
     """What the pages import, of the app or from elsewhere."""
-    for path in sorted(_APP.glob("*/page.py")):
+    for path in _PAGES:
         for statement in ast.parse(path.read_text(encoding="utf-8")).body:
             match statement:
                 case ast.Import(names):

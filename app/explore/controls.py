@@ -12,7 +12,7 @@ from obcn.tables.matched import SIZES
 
 NOTHING = "nothing, look at it alone"
 ANY = "none"
-PAGE_OF_EXPLORE = "explore/page.py"
+PAGE_OF_EXPLORE = "explore/explore.py"
 
 # The sliders' ends let everything pass, whatever lies beyond.
 GAINS, SCORES, ENTROPIES = (-1.0, 1.0), (0.0, 1.0), (0.0, 4.0)

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.app.browsing import ROOT, finished
 from tests.app.sample_records import sample_records
 
-VIEWS = sorted(path.parent.name for path in Path(ROOT / "app").glob("*/page.py"))
+VIEWS = sorted(path.stem for path in Path(ROOT / "app").glob("*/*.py") if path.stem == path.parent.name)
 # Pages that are nearly bare without record files, and what names the files in their addresses.
 WITH_RECORDS = {"explore": "records", "errors": "files"}
 

@@ -59,7 +59,7 @@ def opened(*files: str, **address: str) -> AppTest:
         app.query_params["files"] = list(files)
     for key, value in address.items():
         app.query_params[key] = value
-    app.switch_page("errors/page.py").run()
+    app.switch_page("errors/errors.py").run()
     assert not app.exception
     return app
 

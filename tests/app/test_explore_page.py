@@ -19,7 +19,7 @@ from tests.app.helpers import model as model_file
 from tests.app.test_paths import IMPOSSIBLE
 from tests.synthetic_records import make_info, write_scene
 
-PAGE = str(Path(__file__).parents[2] / "app" / "explore" / "page.py")
+PAGE = str(Path(__file__).parents[2] / "app" / "explore" / "explore.py")
 CAT, DOG = (0, 0, 40, 40), (60, 60, 180, 180)
 
 
@@ -247,7 +247,7 @@ def test_a_click_opens_the_photo_in_compare(folder, monkeypatch) -> None:
     app.session_state["tile-opened"] = 1
     app.run()
     wanted = {"data": "val.json", "photos": "photos", "image": "1.png", "object": "cat@20,20"}
-    assert went == [("compare/page.py", wanted)]
+    assert went == [("compare/compare.py", wanted)]
 
 
 def test_a_link_to_a_weak_object_lowers_compares_threshold(folder) -> None:

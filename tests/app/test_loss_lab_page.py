@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 REGRESSIONS = ("L2", "Smooth L1", "GIoU")
 DISTRIBUTIONS = ("offset bins", "DFL", "D-FINE", "distance bins")
-VIEW = Path(__file__).parents[2] / "app" / "loss_lab" / "page.py"
+VIEW = Path(__file__).parents[2] / "app" / "loss_lab" / "loss_lab.py"
 
 
 @pytest.fixture

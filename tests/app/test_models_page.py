@@ -26,7 +26,7 @@ def _nobody_else(monkeypatch) -> None:
 def opened(**address: str) -> AppTest:
     app = AppTest.from_file(str(MAIN), default_timeout=300)
     app.query_params.update(address)
-    return app.switch_page("models/page.py").run()
+    return app.switch_page("models/models.py").run()
 
 
 def brought(*files: tuple[str, bytes]) -> AppTest:

@@ -16,11 +16,12 @@ from obcn.errors import UserError
 from tests.app.test_errors_page import write
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
+VIEWS = sorted(path.stem for path in MAIN.parent.glob("*/*.py") if path.stem == path.parent.name)
 
 
 def test_every_view_is_in_the_menu() -> None:
-    listed = re.findall(r'st\.Page\("(\w+)/page\.py"', MAIN.read_text(encoding="utf-8"))
-    assert sorted(listed) == sorted(path.parent.name for path in MAIN.parent.glob("*/page.py"))
+    listed = re.findall(r'st\.Page\("(\w+)/\1\.py"', MAIN.read_text(encoding="utf-8"))
+    assert sorted(listed) == VIEWS
 
 
 def test_no_key_in_the_address_belongs_to_two_pages(monkeypatch, tmp_path) -> None:
@@ -30,7 +31,7 @@ def test_no_key_in_the_address_belongs_to_two_pages(monkeypatch, tmp_path) -> No
     monkeypatch.setattr(scoring, "scores", _fail)
     bound: dict[str, set[str]] = {}
     register = QueryParams.bind_widget
-    for view in sorted(path.parent.name for path in MAIN.parent.glob("*/page.py")):
+    for view in VIEWS:
         keys = bound.setdefault(view, set())
         monkeypatch.setattr(
             QueryParams,
@@ -43,7 +44,7 @@ def test_no_key_in_the_address_belongs_to_two_pages(monkeypatch, tmp_path) -> No
         app = AppTest.from_file(str(MAIN), default_timeout=300)
         if view in ("explore", "errors"):
             app.query_params["records" if view == "explore" else "files"] = records
-        assert not app.switch_page(f"{view}/page.py").run().exception
+        assert not app.switch_page(f"{view}/{view}.py").run().exception
     assert bound["explore"] >= {*EXPLORE_KEYS.values(), *OTHER_KEYS}
     assert bound["compare"] >= {"models", "rule"}
     bound["compare"] |= {*links._PHOTO, "object"}

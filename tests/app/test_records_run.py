@@ -21,7 +21,7 @@ from obcn.errors import UserError
 from obcn.records.files import read_info, read_records
 from tests.test_records import OFFSETS, make_card, make_detector
 
-PAGE = str(Path(__file__).parents[2] / "app" / "explore" / "page.py")
+PAGE = str(Path(__file__).parents[2] / "app" / "explore" / "explore.py")
 PHOTOS = 5
 VOC = (
     "<annotation><size><width>128</width><height>96</height></size><object><name>{name}</name><bndbox>"

@@ -29,7 +29,7 @@ before = set(sys.modules)
 from streamlit.testing.v1 import AppTest
 page = AppTest.from_file("app/main.py", default_timeout=300)
 for view in ("compare", "explore", "errors", "loss_lab", "results", "models"):
-    assert not page.switch_page(f"{view}/page.py").run().exception, view
+    assert not page.switch_page(f"{view}/{view}.py").run().exception, view
 print(*(set(sys.modules) - before))
 """
 

@@ -54,7 +54,7 @@ def main() -> None:
             "**There are no errors to show yet.** Run models on a data set in Explore, or make record files yourself.",
             icon=":material/search:",
         )
-        st.page_link("explore/page.py", label="Run models in Explore", icon=":material/play_arrow:")
+        st.page_link("explore/explore.py", label="Run models in Explore", icon=":material/play_arrow:")
         st.code(MAKE_RECORDS, language=None)
         return
     st.html(line_key(with_models(evidence.palette, dict(evidence.lines)), list(evidence.lines)))

@@ -191,7 +191,7 @@ def _open_if_asked() -> None:
     if opened is not None and 0 <= int(opened) < len(shown) and shown[int(opened)]:
         # The link says it all: no threshold of an earlier look stays.
         st.session_state.pop("score", None)
-        st.switch_page("compare/page.py", query_params=shown[int(opened)])
+        st.switch_page("compare/compare.py", query_params=shown[int(opened)])
 
 
 main()

@@ -102,7 +102,7 @@ def _show(model: ModelFile, known: Mapping[str, ModelFile]) -> None:
     st.markdown("\n".join(f"- {name}: {plain(value)}" for name, value in facts_in_words(model)))
     beside = [name for name in (BASELINE, model.name) if name in known]
     st.page_link(
-        "compare/page.py",
+        "compare/compare.py",
         label=f"Open {plain(model.name)} in Compare",
         icon=":material/compare:",
         query_params={"models": list(dict.fromkeys(beside))},
