@@ -13,7 +13,7 @@ import obcn
 from obcn.resources import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PLACES = {"obcn": [], "app": ["app"], "analysis": ["analysis"]}
+PLACES = {"obcn": [], "app": ["app", "figures"], "analysis": ["analysis", "figures"]}
 
 
 def imported(folder: Path) -> set[str]:

@@ -10,18 +10,18 @@ from tests.app.helpers import card
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "words"),
     [
         ("compact_regression", "Regression: one number per coordinate, trained by Smooth L1 with β = 1"),
-        ("compact_obcn", "Offset bins: 2 stages of 20 bins and two tails per coordinate, over ±3, ±0.6, each further"),
+        ("compact_obcn", "2 looks, each pooled where the one before puts the box: Offset bins: one stage of 20 bins"),
         ("compact_dfl", "Distribution focal loss: 22 even points over ±3; read by expectation"),
         ("compact_dfine", "D-FINE's points: 23, dense around 0, out to ±6; read by expectation"),
         ("compact_distance_bins", "Distance-aware bins: 20 bins and two tails over ±3; read by expectation"),
         ("voc_cascade_obcn_r50", "a cascade of 2"),
     ],
 )
-def test_every_head_has_words(config, said) -> None:
-    assert said in head_in_words(load_config(config))
+def test_every_head_has_words(config, words) -> None:
+    assert words in head_in_words(load_config(config))
 
 
 class NewCodec(RegressionCodec):
@@ -57,8 +57,8 @@ def test_the_widest_point_is_the_codecs() -> None:
 def test_a_box_per_class_is_told() -> None:
     config = load_config("compact_regression").model_dump()
     config["box_head"]["offsets"] |= {"class_agnostic": False, "loss": "giou"}
-    said = head_in_words(type(load_config("compact_regression")).model_validate(config))
-    assert said == "Regression: one number per coordinate, trained by GIoU; a box for each class"
+    words = head_in_words(type(load_config("compact_regression")).model_validate(config))
+    assert words == "Regression: one number per coordinate, trained by GIoU; a box for each class"
 
 
 def test_training_in_one_line() -> None:

@@ -44,7 +44,7 @@ def test_the_shipped_models_have_a_card_each() -> None:
     app = opened()
     assert not app.exception
     assert names_of(app)[:2] == ["regression", "obcn"]
-    assert any("2 stages of 20 bins" in text.value for text in app.markdown)
+    assert any("2 looks, each pooled" in text.value for text in app.markdown)
     assert any("49.5" in html.proto.body for html in app.get("html"))
     assert any(code.value.startswith("obcn train compact") for code in app.code)
     links = [link.proto.query_string for link in app.get("page_link")]

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import results
+from app.results import folder
 from obcn.metrics import OF_THE_PAPER
 from obcn.studies.results import write_results
 from obcn.studies.study import load_study
 from tests.analysis.test_studies import results as made_up
 
-VIEW = Path(__file__).parents[2] / "app" / "results" / "page.py"
+VIEW = Path(__file__).parents[2] / "app" / "results" / "results.py"
 
 
 def opened(**address: str) -> AppTest:
@@ -38,7 +38,7 @@ def test_the_shipped_results_stand_beside_the_papers() -> None:
 
 @pytest.mark.parametrize("there", [True, False])
 def test_with_nothing_to_show_the_page_says_which_commands_measure(monkeypatch, tmp_path, there) -> None:
-    monkeypatch.setattr(results, "RESULTS", tmp_path if there else tmp_path / "none")
+    monkeypatch.setattr(folder, "RESULTS", tmp_path if there else tmp_path / "none")
     app = opened()
     assert not app.exception
     assert "no results yet" in app.info[0].value
@@ -46,7 +46,7 @@ def test_with_nothing_to_show_the_page_says_which_commands_measure(monkeypatch, 
 
 
 def test_studies_alone_can_be_chosen_and_linked_to(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(folder, "RESULTS", tmp_path)
     write_results(tmp_path / "frozen-trunk" / "first.json", made_up())
     write_results(tmp_path / "frozen-trunk" / "second.json", made_up().model_copy(update={"title": "The other"}))
     app = opened()
@@ -66,7 +66,7 @@ def test_studies_alone_can_be_chosen_and_linked_to(monkeypatch, tmp_path) -> Non
 def test_a_study_with_curves(monkeypatch, tmp_path) -> None:
     study = load_study("figure5")
     outcomes = {(row.name, seed): dict.fromkeys(OF_THE_PAPER, 40.0 + seed) for row in study.rows for seed in (0, 1)}
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(folder, "RESULTS", tmp_path)
     write_results(tmp_path / "frozen-trunk" / "figure5.json", made_up(study, outcomes))
     app = opened(study="figure5")
     assert not app.exception
@@ -75,7 +75,7 @@ def test_a_study_with_curves(monkeypatch, tmp_path) -> None:
 
 
 def test_damaged_files_get_a_line_each(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(folder, "RESULTS", tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a_b*c.json").write_text("{")
     app = opened()
@@ -85,7 +85,7 @@ def test_damaged_files_get_a_line_each(monkeypatch, tmp_path) -> None:
 
 
 def test_a_results_folder_without_a_baseline(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(folder, "RESULTS", tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "best.json").write_text(
         '{"command": "obcn eval", "data": "val.json", "images": 3, "metrics": {"AP": 12.3}}'
