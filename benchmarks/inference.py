@@ -1,8 +1,7 @@
 """A photo through OBCN as shipped, beside torchvision's own FasterRCNN on the same trunk, photo by photo in turn.
 
 torchvision's detector (:mod:`benchmarks.twin`) has the shipped regression's weights, and runs in float32 as
-torchvision ships it. OBCN runs as `obcn predict` and the Compare page run it, and once more with its trunk in float32,
-as `obcn eval` does.
+torchvision ships it.
 
 Example: `python -m benchmarks.inference --photos data/voc2012-animals/JPEGImages`
 """
@@ -42,7 +41,6 @@ def main(
         "torchvision FasterRCNN": torchvision_twin(regression),
         "regression": load_for_inference("regression")[0],
         "obcn": load_for_inference("obcn")[0],
-        "obcn, trunk in float32": load_for_inference("obcn", to_measure=True)[0],
     }
     tensors = [photo_tensor(read_photo(path)) for path in sorted(photos.glob("*.jpg"))[:count]]
     for run in runs.values():

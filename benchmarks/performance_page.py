@@ -24,11 +24,8 @@ _INFERENCE = """
 ## A photo through the detector
 
 torchvision's own FasterRCNN has the same trunk, proposal network, head width and weights as the shipped regression.
-Ours gets ahead by BatchNorm folded into the convolutions at loading, by RoIAlign as one `embedding_bag` on the CPU,
-and, where the CPU computes in bfloat16, by a trunk that does so too. `obcn eval` and the records keep the trunk in
-float32, so that figures do not depend on the machine: on the validation photos OBCN has AP {exact:.1f} so, and
-{fast:.1f} with the trunk in bfloat16 (`python -m benchmarks.precision`). The target for OBCN as shipped, both looks
-included, was 0.7 of torchvision's time.
+Ours gets ahead by BatchNorm folded into the convolutions at loading, and by RoIAlign as one `embedding_bag` on the CPU.
+The target for OBCN as shipped, both looks included, was 0.7 of torchvision's time.
 """
 
 _TRAINING = """
@@ -44,14 +41,12 @@ def page(results: Path) -> str:
     """The page's Markdown.
 
     Args:
-        results: folder with ``inference.json``, ``training.json`` and ``precision.json``.
+        results: folder with ``inference.json`` and ``training.json``.
     """
-    inference, training, precision = (
-        read_result(results / f"{name}.json") for name in ("inference", "training", "precision")
-    )
+    inference, training = read_result(results / "inference.json"), read_result(results / "training.json")
     parts = [
         _OPENING,
-        _INFERENCE.format(exact=precision["float32"]["AP"], fast=precision["bfloat16"]["AP"]),
+        _INFERENCE,
         _table(inference["milliseconds"], "ms a photo", "of torchvision's time", lambda own, plain: own / plain),
         _verdict(inference["milliseconds"], 0.7, faster_is_more=False),
         _source(inference),

@@ -124,31 +124,15 @@ def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, C
     return detector.to(device).eval(), card
 
 
-def load_for_inference(name_or_path: str, device: str = "cpu", to_measure: bool = False) -> tuple[Detector, Card]:
+def load_for_inference(name_or_path: str, device: str = "cpu") -> tuple[Detector, Card]:
     """As :func:`load_checkpoint`, with BatchNorm folded into the trunk's convolutions: faster, but not to be trained.
 
-    On a CPU that computes in bfloat16 the trunk does so too; everything from the pyramid's levels on is in full
-    precision. What that costs in AP is in ``docs/performance.md``.
-
-    Args:
-        name_or_path: as in :func:`load_checkpoint`.
-        device: to put the detector on.
-        to_measure: the trunk in float32 everywhere, so that figures do not depend on the machine: boxes and scores then
-            differ from the unfolded detector's by rounding only.
+    Boxes and scores differ from the unfolded detector's by rounding only.
     """
     detector, card = load_checkpoint(name_or_path, device)
     # Large enough that no level of the pyramid is empty; folding looks at what follows what, not at the values.
     fold_batch_norms(detector.backbone.backbone, torch.zeros(1, 3, 64, 64, device=device))
-    if not to_measure and torch.device(device).type == "cpu" and _computes_in_bfloat16():
-        detector.backbone.to(torch.bfloat16)
     return detector, card
-
-
-def _computes_in_bfloat16() -> bool:
-    """Whether this CPU has instructions for it; elsewhere bfloat16 is emulated, and slower than float32."""
-    # A PyTorch that does not tell yet stays with float32.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:

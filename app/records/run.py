@@ -106,7 +106,7 @@ def write(job: Job, device: str = "cpu", on_photos: Callable[[int], None] = lamb
     """
     if job.path.is_file():
         return
-    detector, card = load_for_inference(str(job.model.path), device, to_measure=True)
+    detector, card = load_for_inference(str(job.model.path), device)
     annotations, _ = photos_to_run(job.data, job.photos)
     annotations = of_classes(annotations, detector.classes)
     parts = []

@@ -66,7 +66,7 @@ def evaluate(
             "--merge-by"
         )
     with joined(chosen_device(device)) as ranks:
-        detector, card = load_for_inference(model, str(ranks.device), to_measure=True)
+        detector, card = load_for_inference(model, str(ranks.device))
         decode_by(detector, decode, stages)
         select_by(detector, rank_by, merge_by)
         truth = _truth(detector.classes, data, images, annotations, voc, split)

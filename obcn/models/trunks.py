@@ -50,16 +50,10 @@ class Trunk(nn.Module):
                 module.eval()
         return self
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the weights, and so of all between the images and the levels."""
-        return next(self.backbone.parameters()).dtype
-
     def forward(self, images: Tensor) -> "OrderedDict[str, Tensor]":
         """(B, 3, H, W) normalised images to pyramid levels ``{"0": (B, C, H/s, W/s), ..., "pool": ...}``."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed_precision and self.training):
-            images = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
-            levels = self.backbone(images)
+            levels = self.backbone(images.contiguous(memory_format=torch.channels_last))
             if not isinstance(levels, dict):
                 levels = dict(zip(self.level_names, levels, strict=True))
             pyramid = self.pyramid(OrderedDict(levels))
