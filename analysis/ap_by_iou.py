@@ -20,7 +20,7 @@ from obcn.tables.ap_curves import ap_tables
 from obcn.tables.matched import model_names
 from obcn.tables.precision import load_results
 
-app = script("AP at IoU 0.50 to 0.95 of any number of models, and the share of the lost AP that bad boxes cost.")
+app = script("AP at IoU 0.50 to 0.95 of any number of models, and the AP50 that perfect placement would recover.")
 
 
 def ap_by_iou(
@@ -28,11 +28,7 @@ def ap_by_iou(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, go.Figure]]:
     """Tables and the figure, by name, of any number of record files.
 
-    Table ``ap_by_iou``, one row per model and IoU: ``ap`` in percent; ``ap_low`` and ``ap_high``, between which 95% of
-    the bootstrap's data sets lie; ``ap_localised``, had every badly placed detection its object's box; and
-    ``difference`` (with ``_low``, ``_high``) from the first model, where all saw the same photos.
-    Table ``ap_summary``, one row per model: the same for AP over all IoUs, and for IoU 0.5 ``lost`` (100 - AP50),
-    ``lost_to_localisation`` in points and ``localisation_share`` of the lost.
+    Tables ``ap_by_iou`` and ``ap_summary`` are those of :func:`obcn.tables.ap_curves.ap_tables`.
 
     Example:
         tables, figures = ap_by_iou([Path("regression.parquet"), Path("obcn.parquet")], samples=200)
@@ -70,7 +66,7 @@ def main(
     for row in tables["ap_summary"].itertuples():
         typer.echo(
             f"{row.model}: AP {row.ap:.1f} ({row.ap_low:.1f} to {row.ap_high:.1f}), AP50 {row.ap50:.1f}; "
-            f"with nearby boxes put right AP50 {row.ap50_localised:.1f}, {row.localisation_share:.0%} of what is lost"
+            f"perfect placement of nearby boxes recovers {row.recovered_by_placement:.1f} points of it"
         )
     write_tables(output, tables)
     write_figures(output, figures, picture)

@@ -1,7 +1,7 @@
 """How far off are the boxes? Signed error per coordinate of each model, and whether bin heads know their own.
 
 Reads record files (``obcn eval --records``). Writes ``errors``, ``error_histograms``, ``reliability_bins``,
-``reliability_spread`` and ``calibration`` as CSV, and the figures drawn from them.
+``reliability_spread``, ``calibration`` and ``score_calibration`` as CSV, and the figures drawn from them.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from obcn.figures.palette import LIGHT, Palette
 from obcn.tables.box_errors import error_histograms, error_summary
 from obcn.tables.calibration import calibration_summary, reliability_of_bins, reliability_of_spread
 from obcn.tables.matched import load_matched
+from obcn.tables.score_calibration import score_calibration
 
 app = script("Signed localisation errors of any number of models, and the calibration of bin heads.")
 
@@ -43,6 +44,7 @@ def error_distributions(
         "reliability_bins": bins,
         "reliability_spread": spreads,
         "calibration": calibration_summary(models, bins, spreads),
+        "score_calibration": score_calibration(paths),
     }
     lines = model_lines([model.name for model in models], palette)
     figures = {

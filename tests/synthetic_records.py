@@ -10,27 +10,39 @@ from obcn.records.schema import CORNERS, each
 CATEGORIES = {1: "cat", 2: "dog"}
 
 
-def make_info(num_stages: int = 0, model: str | None = None, photos: int = 1) -> RecordInfo:
+def make_info(
+    num_stages: int = 0, model: str | None = None, photos: int = 1, card: dict | None = None, labels: int = 22
+) -> RecordInfo:
     return RecordInfo(
         model=model or ("obcn" if num_stages else "regression"),
-        card={},
+        card=card or {},
         command="",
         data="made",
         photos=photos,
         categories=CATEGORIES,
-        bins=(22,) * num_stages,
+        bins=(labels,) * num_stages,
     )
 
 
-def write_matched(path: Path, rows: int, num_stages: int = 0, model: str | None = None, **columns) -> Path:
+def write_matched(
+    path: Path,
+    rows: int,
+    num_stages: int = 0,
+    model: str | None = None,
+    card: dict | None = None,
+    labels: int = 22,
+    **columns,
+) -> Path:
     """A file of matched detections, all cats of 50x50 px, with the given columns beside."""
-    with RecordWriter(path, make_info(num_stages, model)) as writer:
+    with RecordWriter(path, make_info(num_stages, model, card=card, labels=labels)) as writer:
         writer.add(
             {
                 "image_id": np.ones(rows, dtype=np.int64),
                 "category": np.full(rows, "cat"),
                 "outcome": np.full(rows, "matched"),
                 "truth_area": np.full(rows, 2500.0),
+                "score": np.full(rows, 0.5),
+                "iou": np.full(rows, 0.75),
                 **{name: np.asarray(values) for name, values in columns.items()},
             }
         )

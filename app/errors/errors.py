@@ -171,7 +171,7 @@ def _show_calibration(evidence: Evidence) -> None:
 def _show_precision(evidence: Evidence) -> None:
     st.subheader("AP by IoU", anchor=False)
     st.caption(
-        f"How AP falls as boxes must fit better; thin: had every box near an object been right. Bands hold 95% of "
+        f"How AP falls as boxes must fit better; thin: had every box near an object been right. Bands: 95%, from "
         f"{SAMPLES} data sets drawn anew from the photos."
     )
     rows = sum(len(load.rows_of(path, name)) for path, name in evidence.models)

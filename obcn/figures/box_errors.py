@@ -213,6 +213,19 @@ def calibration_figure(
                 )
                 if len(part):
                     shown.add(name)
+            part = _part(spreads, model=name, stage=stage, coordinate=coordinate)
+            figure.add_scatter(
+                x=part.spread,
+                y=part.rms_if_honest,
+                name=f"{name}, if honest",
+                mode="lines",
+                line={"color": line.colour, "width": 1, "dash": "dot"},
+                hoverinfo="skip",
+                legendgroup=name,
+                showlegend=False,
+                row=2,
+                col=column,
+            )
         for row, end in ((1, min(1, 1.08 * reach[0])), (2, 1.08 * reach[1])):
             figure.add_scatter(
                 x=[0, end],
@@ -229,10 +242,13 @@ def calibration_figure(
             figure.update_xaxes(range=[0, end], row=row, col=column)
             figure.update_yaxes(range=[0, end], row=row, col=column)
     figure.update_xaxes(title_text="probability of the top bin", row=1)
-    figure.update_yaxes(title_text="how often it is the true bin", row=1, col=1)
+    figure.update_yaxes(title_text="share of the true label on it", row=1, col=1)
     figure.update_xaxes(title_text="predicted spread, normalised", row=2)
     figure.update_yaxes(title_text="RMS error, normalised", row=2, col=1)
-    note = "Honest is on the dotted line. Too sure is below it in the upper row, above it in the lower one."
+    note = (
+        "Detections that match an object. Honest is on the dotted line, below in each head's own colour: soft labels "
+        "widen<br>even an ideal head's spread. Too sure is below it in the upper row, above it in the lower one."
+    )
     finish(figure, f"Is the uncertainty honest? Stage {stage}", note, 760, palette)
     return figure
 

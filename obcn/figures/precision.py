@@ -48,7 +48,7 @@ def ap_figure(
             figure.update_yaxes(title_text="AP difference, points", col=column, **zero)
     figure.update_xaxes(title_text="IoU threshold", dtick=0.1)
     note = (
-        "How AP falls as boxes must fit better. Bands: 95% of data sets drawn anew from the photos. Read thin lines at "
+        "How AP falls as boxes must fit better. Bands: 95%, bootstrap over the photos. Read thin lines at "
         "0.50:<br>beyond, duplicates count as badly placed, and are set aside."
     )
     finish(figure, "AP by IoU", note, 560, palette, width=1200 if len(shown) > 1 else 760)

@@ -1,9 +1,11 @@
-"""Is a bin head's own uncertainty honest? Reliability of its probabilities and of its spread.
+"""Is a head's own uncertainty honest? Reliability of its probabilities and of its spread.
 
-Only bin heads have either; regression has no rows here.
+Only heads with a distribution have either; regression has no rows here. Rows are detections that match an object, and
+no others. What honest means is asked of an ideal head with the same labels (:mod:`obcn.tables.ideal`).
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,24 +13,32 @@ import pandas as pd
 from obcn.records.schema import COORDINATES
 from obcn.tables.matched import MatchedRows
 
+if TYPE_CHECKING:
+    from obcn.tables.ideal import StageLabels
+
 GROUPS = 10
 DRAWS = 1000
 _GROUP = ["model", "stage", "coordinate", "count", "low", "high"]
 
 
 def reliability_of_bins(models: Sequence[MatchedRows]) -> pd.DataFrame:
-    """How often the most probable bin is the true one, against the probability given to it.
+    """How much of the true offset's label is on the most probable bin, against the probability given to it.
+
+    With the one-hot labels of OBCN's bins that is how often the most probable bin is the true one. Labels that spread
+    over neighbours leave even an ideal head less sure of a bin than it is often right.
 
     Rows are sorted by that probability and cut into ten groups of equal count: a head spreads its belief over several
     bins, so that groups of equal width would stand empty but for a few. One row per model, stage, coordinate and
     group. Columns: ``count``, ``confidence`` (mean probability of the top bin; ``low`` and ``high`` its least and
-    greatest), ``accuracy`` (share of rows where it is the true bin).
+    greatest), ``accuracy`` (mean share of the label there).
     """
     rows = []
     for model, stage, coordinate in _distributions(models):
         at = f"stage{stage}"
-        names = [f"{at}_p_top_{coordinate}", f"{at}_top_bin_{coordinate}", f"{at}_true_bin_{coordinate}"]
-        confidence, top, true = model.values(names)
+        names = [f"{at}_{name}_{coordinate}" for name in ("p_top", "top_bin", "true_bin", "offset_true")]
+        confidence, top, true, offset_true = model.values(names)
+        labels = _labels(model, stage)
+        right = top == true if labels is None else _share_on(labels, offset_true, top)
         for part in _groups(confidence):
             rows.append(
                 {
@@ -39,7 +49,7 @@ def reliability_of_bins(models: Sequence[MatchedRows]) -> pd.DataFrame:
                     "low": float(confidence[part[0]]),
                     "high": float(confidence[part[-1]]),
                     "confidence": float(confidence[part].mean(dtype=np.float64)),
-                    "accuracy": float((top[part] == true[part]).mean()),
+                    "accuracy": float(right[part].mean()),
                 }
             )
     return pd.DataFrame(rows, columns=[*_GROUP, "confidence", "accuracy"])
@@ -50,12 +60,15 @@ def reliability_of_spread(models: Sequence[MatchedRows]) -> pd.DataFrame:
 
     Rows are sorted by predicted spread and cut into ten groups of equal count. The error is the one left after the
     stage. One row per model, stage, coordinate and group. Columns: ``count``, ``spread`` (root mean square of the
-    predicted standard deviation; ``low`` and ``high`` its least and greatest), ``rms_error``; an honest head has them
-    equal.
+    predicted standard deviation; ``low`` and ``high`` its least and greatest), ``rms_error``, and ``rms_if_honest``:
+    the error of an ideal head of this spread, which is the spread without what the labels add to it. Per row its square
+    is spread^2 - (variance of the label) - (distance of the target from the label's mean)^2: the last is what rounding
+    to the middle of a bin adds (Sheppard's correction), left out beyond the stage's range, where nothing is rounded.
     """
     rows = []
     for model, stage, coordinate in _distributions(models):
         spread, error = _spread_and_error(model, stage, coordinate)
+        honest = _honest_square(model, stage, coordinate, spread)
         for part in _groups(spread):
             rows.append(
                 {
@@ -67,9 +80,10 @@ def reliability_of_spread(models: Sequence[MatchedRows]) -> pd.DataFrame:
                     "high": float(spread[part[-1]]),
                     "spread": _rms(spread[part]),
                     "rms_error": _rms(error[part]),
+                    "rms_if_honest": float(np.sqrt(max(honest[part].mean(), 0.0))),
                 }
             )
-    return pd.DataFrame(rows, columns=[*_GROUP, "spread", "rms_error"])
+    return pd.DataFrame(rows, columns=[*_GROUP, "spread", "rms_error", "rms_if_honest"])
 
 
 def calibration_summary(models: Sequence[MatchedRows], bins: pd.DataFrame, spreads: pd.DataFrame) -> pd.DataFrame:
@@ -81,8 +95,8 @@ def calibration_summary(models: Sequence[MatchedRows], bins: pd.DataFrame, sprea
     - ``ece_if_honest``: what it stays below in 97.5% of draws where each group is right as often as it says: with few
       rows an honest head has an error too;
     - ``spread_error``: expected normalised calibration error of the spread, the mean over groups of
-      |rms_error - spread| / spread (Levi et al., "Evaluating and Calibrating Uncertainty Prediction", 2019); a spread
-      cannot exceed its stage's range, so that later stages are bound to look too sure;
+      |rms_error - rms_if_honest| / rms_if_honest (Levi et al., "Evaluating and Calibrating Uncertainty Prediction",
+      2019, where it is the spread itself);
     - ``correlation``, ``rank_correlation``: of predicted spread and size of the error (Pearson, Spearman);
     - ``rank_correlation_px``: the same for the final error in pixels, where large objects alone make some of it;
     - ``nll``: mean -log probability of the true bin, nats; ``entropy``: mean entropy, nats (they agree if honest);
@@ -106,7 +120,9 @@ def calibration_summary(models: Sequence[MatchedRows], bins: pd.DataFrame, sprea
                 "count": len(spread),
                 "ece": float(np.average(gap, weights=own_bins["count"])),
                 "ece_if_honest": _ece_if_honest(own_bins),
-                "spread_error": float(((own_spreads.rms_error - own_spreads.spread).abs() / own_spreads.spread).mean()),
+                "spread_error": float(
+                    ((own_spreads.rms_error - own_spreads.rms_if_honest).abs() / own_spreads.rms_if_honest).mean()
+                ),
                 "correlation": _correlation(spread, np.abs(error)),
                 "rank_correlation": rank_correlation(spread, np.abs(error)),
                 "rank_correlation_px": rank_correlation(spread_px, np.abs(error_px)),
@@ -148,6 +164,36 @@ def _spread_and_error(model: MatchedRows, stage: int, coordinate: str) -> tuple[
     names = [f"stage{stage}_{name}_{coordinate}" for name in ("spread", "offset", "offset_true")]
     spread, offset, true = model.values(names)
     return spread, offset - true
+
+
+def _labels(model: MatchedRows, stage: int) -> "StageLabels | None":
+    """What a stage is trained on; None where the file's card does not say: then labels count as one-hot."""
+    if not model.info.card:
+        return None
+    from obcn.tables.ideal import card_stages  # brings PyTorch, which reading a million rows has no room for
+
+    stages = card_stages(model.info.card)
+    return stages[stage - 1] if len(stages) == model.info.num_stages else None
+
+
+def _share_on(labels: "StageLabels", targets: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """(rows,) how much of each target's label is on the given bin."""
+    from obcn.tables.ideal import label_moments
+
+    return np.take_along_axis(label_moments(labels, targets).share, bins[:, None].astype(np.int64), axis=1)[:, 0]
+
+
+def _honest_square(model: MatchedRows, stage: int, coordinate: str, spread: np.ndarray) -> np.ndarray:
+    """(rows,) squared error to expect of an ideal head of this spread; see :func:`reliability_of_spread`."""
+    labels, square = _labels(model, stage), np.square(spread, dtype=np.float64)
+    if labels is None:
+        return square
+    from obcn.tables.ideal import label_moments
+
+    (targets,) = model.values([f"stage{stage}_offset_true_{coordinate}"])
+    found = label_moments(labels, targets)
+    rounding = np.where(np.abs(targets) < found.reach, np.square(targets - found.mean), 0.0)
+    return square - found.variance - rounding
 
 
 def _of(table: pd.DataFrame, model: MatchedRows, stage: int, coordinate: str) -> pd.DataFrame:

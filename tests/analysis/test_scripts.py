@@ -77,6 +77,7 @@ def test_error_distributions_writes_every_table(tmp_path, drawn):
         "error_histograms",
         "reliability_bins",
         "reliability_spread",
+        "score_calibration",
         "calibration",
     }
     assert set(pd.read_csv(tmp_path / "out" / "errors.csv").model) == {"regression", "obcn"}

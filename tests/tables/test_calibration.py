@@ -123,3 +123,25 @@ def test_rank_correlation_shares_ranks_and_knows_constants():
     assert rank_correlation(np.array([1, 2, 3, 4]), np.array([1, 8, 27, 1000])) == pytest.approx(1)
     assert rank_correlation(np.array([1, 1, 2]), np.array([3, 2, 1])) == pytest.approx(-np.sqrt(3) / 2)
     assert np.isnan(rank_correlation(np.array([1, 1, 1]), np.array([1, 2, 3])))
+
+
+def test_each_stage_is_judged_by_its_own_columns(tmp_path):
+    """Mutant: calibration always reads stage 1."""
+    random = np.random.default_rng(2)
+    stages = []
+    for scale in (1.0, 0.1):
+        spread = scale * random.uniform(0.2, 2, 60)
+        p_top, hit = random.uniform(0.1, 0.9, 60), random.random(60) < 0.5
+        entropy, true_bin = scale * random.random(60), random.integers(0, 22, 60)
+        stages.append((p_top, hit, spread, random.normal(size=60) * spread, random.random(60), entropy, true_bin))
+    both = stage_columns(*stages[0], stage=1) | stage_columns(*stages[1], stage=2)
+    models = load_matched([write_matched(tmp_path / "both.parquet", 60, num_stages=2, **both)])
+    for stage, columns in enumerate(stages, start=1):
+        # A file of that stage alone, but for the final error, which is the last stage's.
+        alone = stage_columns(*columns) | {name: both[name] for name in each("error_px")}
+        (only,) = load_matched([write_matched(tmp_path / f"{stage}.parquet", 60, num_stages=1, **alone)])
+        for table in (reliability_of_bins, reliability_of_spread, lambda given: summary_of(given)):
+            found, expected = table(models), table([only])
+            found = found[found.stage == stage].reset_index(drop=True)
+            pd.testing.assert_frame_equal(found.drop(columns="stage"), expected.drop(columns="stage"))
+    assert not np.allclose(*(reliability_of_spread(models).query(f"stage == {stage}").spread for stage in (1, 2)))

@@ -5,13 +5,14 @@ from analysis.ap_by_iou import ap_by_iou
 from obcn.data import Annotations
 from obcn.engine.evaluate import average_precision
 from obcn.records.coco import coco_of_records
+from obcn.tables.ap_curves import ap_tables
 from obcn.tables.precision import bootstrap_ap, load_results, same_data
 from tests.synthetic_records import write_scene
 
 HALF_RECALL = 100 * 51 / 101  # recalls 0, 0.01, ..., 0.50 at full precision
 
 
-def random_scene(path, seed: int, photos: int = 12):
+def random_scene(path, seed: int, photos: int = 12, shake: float = 6.0):
     """Objects with detections near some of them, false alarms, difficult objects, two classes."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -25,7 +26,7 @@ def random_scene(path, seed: int, photos: int = 12):
                 {"photo": photo, "category": category, "truth": truth, "id": key, "difficult": rng.random() < 0.15}
             )
             for _ in range(int(rng.integers(0, 3))):
-                box = tuple(np.float32(np.array(truth) + rng.normal(0, 6, 4)).tolist())
+                box = tuple(np.float32(np.array(truth) + rng.normal(0, shake, 4)).tolist())
                 rows.append({"photo": photo, "category": category, "box": box, "score": np.float32(rng.random())})
         for _ in range(int(rng.integers(0, 2))):
             x, y = rng.uniform(0, 150, 2)
@@ -152,9 +153,58 @@ def test_table_and_summary(tmp_path):
     assert (table.ap_localised >= table.ap - 1e-9).all()
     row = summary.iloc[0]
     assert row.ap == pytest.approx(table[table.model == row.model].ap.mean())
-    assert row.lost_to_localisation == pytest.approx(row.ap50_localised - row.ap50)
-    assert row.localisation_share == pytest.approx(row.lost_to_localisation / (100 - row.ap50))
     assert {trace.name for trace in figures["ap_by_iou"].data} >= set(summary.model)
+
+
+def test_what_perfect_placement_recovers_by_hand(tmp_path):
+    """One object found, one detection on the other with an IoU of 1/3: perfect placement recovers all that is lost."""
+    model = localisation_scene(tmp_path / "r.parquet", (125, 100, 175, 150))
+    (row,) = ap_tables([model], ["m"], samples=0)["ap_summary"].to_dict("records")
+    assert row["ap50_localised"] == pytest.approx(100)
+    assert row["recovered_by_placement"] == pytest.approx(100 - HALF_RECALL)
+
+
+def test_ignored_objects_recover_nothing(tmp_path):
+    """Mutant: ignored objects are among those that a badly placed detection could have."""
+    rows = [
+        {"photo": 1, "truth": OBJECTS[1], "id": 1, "difficult": True},
+        {"photo": 1, "truth": OBJECTS[0], "id": 2, "box": OBJECTS[0], "score": 0.5},
+        {"photo": 1, "box": (125, 100, 175, 150), "score": 0.9},
+    ]
+    model = load_results(write_scene(tmp_path / "r.parquet", rows, photos=1))
+    assert model.ap()[0] == pytest.approx(50)
+    assert model.ap(localised=True)[0] == pytest.approx(50)
+
+
+def test_a_badly_placed_detection_is_put_right_beside_an_ignored_object(tmp_path):
+    """Mutant: the order of pycocotools' matches, ignored objects last, is dropped where its IoUs are read."""
+    rows = [
+        {"photo": 1, "truth": OBJECTS[1], "id": 1, "difficult": True},
+        {"photo": 1, "truth": OBJECTS[0], "id": 2},
+        {"photo": 1, "box": (25, 0, 75, 50), "score": 0.9},
+    ]
+    model = load_results(write_scene(tmp_path / "r.parquet", rows, photos=1))
+    assert model.ap()[0] == 0
+    assert model.ap(localised=True)[0] == pytest.approx(100)
+
+
+def test_bands_hold_95_percent_and_differences_are_of_the_same_draws(tmp_path):
+    """Mutants: 90% called 95%, percentile bands for levels, differences of draws of other photos."""
+    one = load_results(random_scene(tmp_path / "a.parquet", 1))
+    # The same photos and objects, detections further off.
+    two = load_results(random_scene(tmp_path / "b.parquet", 1, shake=9.0))
+    assert same_data([one, two])
+    summary = ap_tables([one, two], ["one", "two"], samples=200, seed=3)["ap_summary"].set_index("model")
+    first, second = (draws.mean(axis=1) for draws in bootstrap_ap([one, two], 200, seed=3))
+    low, high = np.nanquantile(second, (0.025, 0.975))
+    assert summary.ap_low["two"] == pytest.approx(max(2 * summary.ap["two"] - high, 0))
+    assert summary.ap_high["two"] == pytest.approx(2 * summary.ap["two"] - low)
+    low, high = np.nanquantile(second - first, (0.025, 0.975))
+    assert summary.difference_low["two"] == pytest.approx(low)
+    assert summary.difference_high["two"] == pytest.approx(high)
+    apart = np.nanquantile(second[::-1] - first, (0.025, 0.975))
+    assert abs(apart - (low, high)).max() > 0.5, "or unpaired draws would go unseen"
+    assert (summary.difference_low["one"], summary.difference_high["one"]) == (0, 0)
 
 
 def test_models_on_other_photos_are_not_compared(tmp_path):
