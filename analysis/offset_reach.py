@@ -20,6 +20,7 @@ from obcn.checkpoints import load_checkpoint
 from obcn.data import load_data_config, read_annotations
 from obcn.offsets import encode_boxes
 from obcn.records.schema import COORDINATES
+from obcn.studies.study import load_protocol
 
 REACHES = (1.0, 3.0, 5.0)
 FOREGROUND_IOU = 0.5
@@ -54,7 +55,9 @@ def main(
     data: DataOption = DATA,
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("runs/offset_reach"),
     work: WorkOption = WORK,
-    trunk: Annotated[str, typer.Option(help="Checkpoint whose candidates are taken.")] = "regression",
+    trunk: Annotated[
+        str, typer.Option(help="Checkpoint whose candidates are taken; the studies' by default.")
+    ] = load_protocol().trunk,
 ) -> None:
     """Count true offsets beyond 1, 3 and 5 among the training photos' candidates with IoU >= 0.5.
 

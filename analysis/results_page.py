@@ -103,11 +103,12 @@ def _protocol_section(studies: Sequence[StudyResults], photo_luck: float | None)
     return "\n\n".join(
         [
             "## Studies on a frozen trunk",
-            f"Each row below is a fresh head on one frozen trunk (`{protocol.trunk}`, trained end to end with Smooth "
-            "L1, which should favour regression, if anyone), the same photos and the same sampled candidates in the "
-            f"same order (a cascade's second head samples its own): {protocol.schedule.epochs} epochs over "
-            f"{results.photos[0]} photos, {head['candidates_per_image']} candidates a photo, {head['hidden']} hidden "
-            f"units, judged on {results.photos[1]} photos.",
+            f"Each row below is a fresh head on one frozen trunk (`{results.trunk}`, the first pair's regression, in "
+            "`results/frozen-trunk/trunk`; trained end to end with Smooth L1, which should favour regression, if "
+            "anyone), the same photos and the same sampled candidates in the same order (a cascade's second head "
+            f"samples its own): {protocol.schedule.epochs} epochs over {results.photos[0]} photos, "
+            f"{head['candidates_per_image']} candidates a photo, {head['hidden']} hidden units, judged on "
+            f"{results.photos[1]} photos.",
             f"{seeds} seeds, where a study does not say more. ± is the standard deviation over them, of gains seed by "
             f"seed. The 95% interval of a mean gain is {wider:.1f} times as wide for {seeds} seeds (Student's t); "
             "gains whose interval leaves out zero are **bold**, and only those are called clear. The tables hold "

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.frozen.runner import trunk_name
 from analysis.results_page import ORDER, fill_in, results_page, verdict
+from obcn.checkpoints import load_checkpoint
 from obcn.errors import UserError
 from obcn.studies.results import read_results
-from obcn.studies.study import load_study
+from obcn.studies.study import load_protocol, load_study
 from tests.analysis.test_studies import results
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +66,14 @@ def test_committed_results_are_of_the_study_as_it_stands(name) -> None:
     assert found.baseline == study.baseline
     assert len(found.protocol.seeds) >= 3
     assert not any("dirty" in commit for commit in found.commits), "made by commits that anyone can check out"
+
+
+def test_all_results_rest_on_the_trunk_that_the_protocol_names() -> None:
+    """Mutant: the protocol names a shipped checkpoint, which is then trained anew."""
+    names = [name for name in ORDER if (COMMITTED / f"{name}.json").is_file() and load_study(name).trunk is None]
+    path = ROOT / load_protocol().trunk
+    assert {read_results(COMMITTED / f"{name}.json").trunk for name in names} == {trunk_name(str(path))}
+    assert load_checkpoint(path)[1].name == "compact_regression"
 
 
 README_QUOTES = {
