@@ -142,6 +142,8 @@ def _study_section(name: str, results: StudyResults) -> str:
     ]
     if verdicts:
         parts.append("\n".join(verdicts))
+    if study.prediction is not None:
+        parts.append(f"*Written down before it was run:* {study.prediction.strip()}")
     if study.finding is not None:
         parts.append(fill_in(study.finding.strip(), results))
     if results.dates[0] < EQUAL_STARTS_SINCE:

@@ -17,11 +17,13 @@ ORDER = (
     "cascade",
     "residuals",
     "second_look",
+    "second_look_readings",
     "later_heads",
     "gain_weights",
     "gain_separate",
     "gain_branches",
     "gain_capacity",
+    "shared_gradient",
     "gain_separate_weights",
     "gain_young",
 )

@@ -74,6 +74,7 @@ class Study(_Strict):
         paper_table: which of the paper's tables it repeats, in words.
         axis: what ``at`` of the rows is, with its unit, where they lie on curves.
         figure: what is drawn: gains row by row, AP along the curves, or along them AP50 against AP90.
+        prediction: what was expected, written down before the study was run.
         finding: what the committed results say, in words; figures are quoted as ``[[row | AP]]`` (see
             :func:`obcn.studies.findings.fill_in`).
     """
@@ -87,6 +88,7 @@ class Study(_Strict):
     paper_table: str | None = None
     axis: str | None = None
     figure: Figure = "gains"
+    prediction: str | None = None
     finding: str | None = None
 
     @model_validator(mode="after")
