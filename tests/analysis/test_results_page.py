@@ -148,3 +148,18 @@ def test_the_readme_says_of_the_shipped_pair_what_its_files_say() -> None:
     gains = {figure: own[figure] - base[figure] for figure in ("AP80", "AP90", "AP50")}
     for figure, gain in gains.items():
         assert f"{figure} {gain:+.1f}" in readme
+
+
+def test_the_readme_takes_the_gain_apart_as_the_evaluations_do() -> None:
+    folder = ROOT / "results" / "voc2012-animals-val"
+
+    def gain(name: str, other: str) -> str:
+        own, base = (json.loads((folder / f"{each}.json").read_text())["metrics"]["AP"] for each in (name, other))
+        return f"{own - base:+.1f}"
+
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"one stage of bins alone ({gain('obcn_one_stage_plain', 'regression')})" in readme
+    assert f"where the first stage places the box ({gain('obcn_plain', 'obcn_one_stage_plain')})" in readme
+    assert f"vote ({gain('obcn', 'obcn_plain')}; regression" in readme
+    assert f"class score, gains {gain('regression_voting', 'regression')} by it" in readme
+    assert f"keeps {gain('obcn', 'regression_voting')})" in readme
