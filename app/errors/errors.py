@@ -140,8 +140,8 @@ def _show_calibration(evidence: Evidence) -> None:
     st.caption(
         "Of detections that match an object. On the dotted line a head is as sure as it should be. Above: how much of "
         "the true label lies on its most probable bin, which for OBCN's bins is how often it is the true one; under "
-        "the line it is too sure. Below: the error that there is, against the spread it expects; over the line in its own "
-        "colour, which is an ideal head's with the same labels, it is too sure. Ten groups of equal size each."
+        "the line it is too sure. Below: the error that there is, against the spread it expects; over the line in its "
+        "own colour, which is an ideal head's with the same labels, it is too sure. Ten groups of equal size each."
     )
     tables, palette = evidence.tables, evidence.palette
     stages = max(info.num_stages for info in evidence.infos.values())
