@@ -76,7 +76,7 @@ def test_all_results_rest_on_the_trunk_that_the_protocol_names() -> None:
     assert load_checkpoint(path)[1].name == "compact_regression"
 
 
-README_QUOTES = {
+FINDINGS_QUOTES = {
     "table1": (
         "gains [[bins, expectation minus regression, Smooth L1 beta = 1 | AP]] points of AP",
         "Read by argmax it falls below ([[bins, argmax minus regression, Smooth L1 beta = 1 | AP]])",
@@ -106,16 +106,16 @@ README_QUOTES = {
 }
 
 
-@pytest.mark.parametrize("name", README_QUOTES)
-def test_the_readme_quotes_the_committed_studies(name) -> None:
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+@pytest.mark.parametrize("name", FINDINGS_QUOTES)
+def test_the_findings_quote_the_committed_studies(name) -> None:
+    findings = " ".join((ROOT / "docs" / "findings.md").read_text(encoding="utf-8").split())
     found = read_results(COMMITTED / f"{name}.json")
-    for quote in README_QUOTES[name]:
-        assert fill_in(quote, found) in readme
+    for quote in FINDINGS_QUOTES[name]:
+        assert fill_in(quote, found) in findings
 
 
-# What the README calls clear, and what it calls not clear: whether the 95% interval over seeds leaves out zero.
-README_CLEAR = [
+# What the findings call clear, and what they call not clear: whether the 95% interval over seeds leaves out zero.
+FINDINGS_CLEAR = [
     ("cascade", "cascade, bins K = 1 minus cascade, regression", "AP90", True),
     ("cascade", "cascade, bins K = 1 minus cascade, regression", "AP", False),
     ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP", False),
@@ -125,8 +125,8 @@ README_CLEAR = [
 ]
 
 
-@pytest.mark.parametrize(("name", "rows", "figure", "clear"), README_CLEAR)
-def test_what_the_readme_calls_clear_is_clear(name, rows, figure, clear) -> None:
+@pytest.mark.parametrize(("name", "rows", "figure", "clear"), FINDINGS_CLEAR)
+def test_what_the_findings_call_clear_is_clear(name, rows, figure, clear) -> None:
     outcomes = read_results(COMMITTED / f"{name}.json").outcomes
     own, other = rows.split(" minus ")
     gains = [outcomes[own][seed][figure] - outcomes[other][seed][figure] for seed in outcomes[own]]
@@ -136,30 +136,39 @@ def test_what_the_readme_calls_clear_is_clear(name, rows, figure, clear) -> None
     assert (abs(np.mean(gains)) > half) == clear
 
 
-def test_the_readme_says_of_the_shipped_pair_what_its_files_say() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/findings.md"])
+def test_the_pages_say_of_the_shipped_pair_what_its_files_say(page: str) -> None:
     """AP gain with its interval from ``ap_summary.csv``, the others from the two evaluations."""
     folder = ROOT / "results" / "voc2012-animals-val"
     last = pd.read_csv(folder / "ap_summary.csv").iloc[-1]
     own, base = (json.loads((folder / f"{name}.json").read_text())["metrics"] for name in ("obcn", "regression"))
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"{last.difference:.1f} points of AP over Smooth L1" in readme
-    assert f"({last.difference_low:.1f} to {last.difference_high:.1f} in 95% of data sets" in readme
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    assert f"{last.difference:.1f} points of AP over Smooth L1" in text
+    assert f"({last.difference_low:.1f} to {last.difference_high:.1f} in 95% of data sets" in text
     assert own["AP"] - base["AP"] == pytest.approx(last.difference, abs=0.05), "of the same evaluations"
     gains = {figure: own[figure] - base[figure] for figure in ("AP80", "AP90", "AP50")}
     for figure, gain in gains.items():
-        assert f"{figure} {gain:+.1f}" in readme
+        assert f"{figure} {gain:+.1f}" in text
 
 
-def test_the_readme_takes_the_gain_apart_as_the_evaluations_do() -> None:
+def test_the_findings_take_the_gain_apart_as_the_evaluations_do() -> None:
     folder = ROOT / "results" / "voc2012-animals-val"
 
     def gain(name: str, other: str) -> str:
         own, base = (json.loads((folder / f"{each}.json").read_text())["metrics"]["AP"] for each in (name, other))
         return f"{own - base:+.1f}"
 
+    findings = " ".join((ROOT / "docs" / "findings.md").read_text(encoding="utf-8").split())
+    assert f"one stage of bins alone ({gain('obcn_one_stage_plain', 'regression')})" in findings
+    assert f"where the first stage places the box ({gain('obcn_plain', 'obcn_one_stage_plain')})" in findings
+    assert f"vote ({gain('obcn', 'obcn_plain')}; regression" in findings
+    assert f"class score, gains {gain('regression_voting', 'regression')} by it" in findings
+    assert f"keeps {gain('obcn', 'regression_voting')})" in findings
+
+
+def test_the_readme_opens_with_the_evaluations_figures() -> None:
+    folder = ROOT / "results" / "voc2012-animals-val"
+    own, base = (json.loads((folder / f"{name}.json").read_text())["metrics"] for name in ("obcn", "regression"))
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"one stage of bins alone ({gain('obcn_one_stage_plain', 'regression')})" in readme
-    assert f"where the first stage places the box ({gain('obcn_plain', 'obcn_one_stage_plain')})" in readme
-    assert f"vote ({gain('obcn', 'obcn_plain')}; regression" in readme
-    assert f"class score, gains {gain('regression_voting', 'regression')} by it" in readme
-    assert f"keeps {gain('obcn', 'regression_voting')})" in readme
+    assert f"**AP {own['AP']:.1f} against {base['AP']:.1f} for regression**" in readme
+    assert f"AP90 {own['AP90']:.1f} against {base['AP90']:.1f}" in readme

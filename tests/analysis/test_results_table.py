@@ -32,6 +32,7 @@ def test_files_of_different_photos_are_not_put_side_by_side(tmp_path: Path) -> N
         results_table(files)
 
 
-def test_the_readme_shows_the_table_of_the_committed_results() -> None:
-    files = [ROOT / "results" / "voc2012-animals-val" / f"{name}.json" for name in SHIPPED]
-    assert results_table(files) in (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("page", "names"), [("README.md", SHIPPED[:3]), ("docs/findings.md", SHIPPED)])
+def test_the_pages_show_the_table_of_the_committed_results(page: str, names: tuple[str, ...]) -> None:
+    files = [ROOT / "results" / "voc2012-animals-val" / f"{name}.json" for name in names]
+    assert results_table(files) in (ROOT / page).read_text(encoding="utf-8")
