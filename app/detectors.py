@@ -2,13 +2,10 @@
 
 import itertools
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import streamlit as st
 import torch
 from pydantic import ValidationError
 
+from app.uploads import UploadFolder
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, load_checkpoint, read_card
 from obcn.errors import UserError
 from obcn.figures.lines import RESERVED
@@ -23,6 +21,8 @@ from obcn.figures.lines import RESERVED
 # What a newcomer sees before touching anything, and where `obcn app --model` lists what its caller wants to see.
 FIRST_MODELS = ("regression", "obcn")
 VARIABLE = "OBCN_MODELS"
+# Bytes that visitors' checkpoints may have together.
+MOST_UPLOADED = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,12 @@ def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
         raise UserError(f"{file_name} is not a .safetensors file; pickles are not read")
     added = _added()
     stem = Path(file_name.replace("\\", "/")).stem
-    path = added.folder / sha256(weights + card).hexdigest()[:16] / f"{stem[:60] or 'model'}.safetensors"
-    if not path.is_file():
-        path.parent.mkdir(exist_ok=True)
-        card_path(path).write_bytes(card)
-        path.write_bytes(weights)
+    name = f"{stem[:60] or 'model'}.safetensors"
+    path = added.uploads.keep({card_path(Path(name)).name: card, name: weights}) / name
     try:
         load_checkpoint(str(path))
     except Exception as error:  # a stranger's card can ask for a network that fails to build in any way
-        shutil.rmtree(path.parent)
+        added.uploads.drop(path.parent)
         reason = str(error) if isinstance(error, UserError) else f"its card describes no network ({error})"
         raise UserError(f"{file_name} cannot be used: {reason.replace(str(path.parent) + '/', '')}") from error
     return added.add(ModelFile(stem, path, read_card(path)), stem)
@@ -128,11 +125,10 @@ def stamp(path: Path) -> int:
 
 
 class _Added:
-    """Models that visitors brought. Uploads live in a temporary folder that goes when the server does."""
+    """Models that visitors brought."""
 
     def __init__(self) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="obcn-models-")
-        self.folder = Path(self._home.name)
+        self.uploads = UploadFolder("obcn-models-", MOST_UPLOADED)
         self.files: dict[str, Path] = {}
         self._lock = threading.Lock()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from app.hosting import refuse_unless_offered
 from obcn.errors import UserError
 
 
@@ -13,19 +14,20 @@ def typed_path(word: str) -> Path:
 
     Raises:
         UserError: an unknown user's home, a name that no file can have, a place that may not be looked at, or what is
-            neither a file nor a folder.
+            neither a file nor a folder; on a hosted server, what was not offered.
     """
     with reading(word):
         return reachable(Path(word).expanduser())
 
 
 def reachable(path: Path) -> Path:
-    """The same path, which need not exist, once it is sure that the system lets one ask for it, and that it has an end.
+    """The same path, which need not exist, once it is sure that one may ask for it, and that it has an end.
 
     Raises:
         UserError: as :func:`typed_path`.
     """
     with reading(path), suppress(FileNotFoundError, NotADirectoryError):
+        refuse_unless_offered(path)
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise UserError(f"{path} is a device, a pipe or a socket; name a file or a folder")

@@ -23,11 +23,15 @@ from obcn.data.sources import CocoData, VocData, YoloData
 from obcn.data.voc import read_voc_photos
 from obcn.data.yolo import find_labels
 from obcn.errors import UserError
+from obcn.reading import read_regular
 from obcn.records.files import read_records
 from obcn.records.schema import CORNERS, each
 
 RECORD_ENDING = ".parquet"
 DATA_ENDINGS = (".yaml", ".yml")
+# Bytes. A link may name any file of the machine; larger ones than these are none that can be shown.
+MOST_OF_TRUTH = 1_000_000_000
+MOST_OF_PHOTO = 600_000_000
 
 
 def photo_from_source(data: str, photos: str, image: str) -> Photo:
@@ -49,8 +53,8 @@ def photo_from_source(data: str, photos: str, image: str) -> Photo:
         raise UserError(f"{path}: no such file; is {path.parent} the folder of the photos?")
     root = voc_root(data)
     # In a VOC folder the photo's own file says all; reading the whole folder takes seconds.
-    truth = typed_path(data) if root is None else root / "Annotations" / f"{path.stem}.xml"
-    when = source_stamp(data) if is_data_file(data) else _stamp(truth) if data else 0
+    truth = reachable(root / "Annotations" / f"{path.stem}.xml") if root else typed_path(data) if data else None
+    when = source_stamp(data) if is_data_file(data) else _stamp(truth) if truth else 0
     return _photo(data, path, image, _stamp(path), when)
 
 
@@ -113,10 +117,14 @@ def voc_root(data: str) -> Path | None:
     Raises:
         UserError: ``data`` cannot be a path.
     """
+    if not data:
+        return None
     path = typed_path(data)
-    if data and path.is_dir():
+    if path.is_dir():
         return path
-    return path.parents[2] if path.suffix == ".txt" and len(path.parents) > 2 else None
+    # No other text file: its lines would be taken for names, and told.
+    listed = path.suffix == ".txt" and len(path.parents) > 2 and path.parents[1].name == "ImageSets"
+    return path.parents[2] if listed else None
 
 
 def is_data_file(data: str) -> bool:
@@ -142,7 +150,7 @@ def _meant(data: str, photos: str) -> tuple[str, str]:
 @lru_cache(maxsize=8)
 def _photo(data: str, path: Path, image: str, *stamps: int) -> Photo:
     with reading(path):
-        content = path.read_bytes()
+        content = read_regular(path, MOST_OF_PHOTO)
     digest = hashlib.sha256(content).hexdigest()
     return Photo(image, read_photo(io.BytesIO(content), str(path)), digest, _truth(data, path, image))
 
@@ -176,6 +184,11 @@ def _truth_of_records(path: Path, image: str) -> Truth:
 def _annotations(data: Path, photos: Path, stamp: int) -> Annotations:
     root = voc_root(str(data))
     if root is None:
+        if data.is_file() and data.stat().st_size > MOST_OF_TRUTH:
+            raise UserError(
+                f"{data} has {data.stat().st_size / 1e6:,.0f} MB, and no more than {MOST_OF_TRUTH / 1e6:,.0f} are read "
+                "here; is it the right file? For more, run `obcn eval --records` and open what that writes"
+            )
         return read_coco(photos, data, complete=False)
     return read_voc_photos(root, _stems(data))
 
@@ -202,7 +215,7 @@ def _stems(data: Path) -> list[str]:
             raise UserError(f"{data} is not a VOC folder: {data / 'Annotations'} holds no .xml file")
         return stems
     with reading(data):
-        lines = data.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_regular(data, MOST_OF_TRUTH).decode(errors="replace").splitlines()
     return list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
 
 

@@ -70,6 +70,7 @@ def _load() -> None:
     for name in (*_modules_of_app(), *_modules_of_pages()):
         importlib.import_module(name)
     importlib.import_module("app.compare.scoring").load_first_models()
+    importlib.import_module("app.records.choice").offer_what_lies_here()
 
 
 def _modules_of_app() -> Iterator[str]:

@@ -308,11 +308,20 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
     except RecursionError as error:
         raise UserError(f"{path} is not readable YAML: it is nested too deep") from error
     except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that there is none of
-        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())[:500]}") from error
+        raise UserError(f"{path} is not readable YAML: {_without_content(error)}") from error
     try:
         return model.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{path}: {describe_problems(error)}") from error
+
+
+def _without_content(error: Exception) -> str:
+    """What YAML says of a mistake and where, without the lines around it: the file may be anybody's secret."""
+    mark = getattr(error, "problem_mark", None)
+    if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
+        return " ".join(str(error).split())[:500]
+    problem = ", ".join(filter(None, (error.context, error.problem)))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem[:300]}"
 
 
 class _OneOfEachKey(yaml.SafeLoader):

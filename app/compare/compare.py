@@ -141,7 +141,7 @@ def _choose_believer(seen: Comparison) -> str | None:
     """Whose belief to show; no question where there is no choice."""
     if len(seen.believers) < 2:
         return seen.believers[0] if seen.believers else None
-    return st.segmented_control(
+    chosen = st.segmented_control(
         "Whose belief",
         seen.believers,
         default=seen.believers[0],
@@ -150,6 +150,8 @@ def _choose_believer(seen: Comparison) -> str | None:
         key="belief",
         bind="query-params",
     )
+    # A link may give the name and nothing behind it.
+    return chosen or seen.believers[0]
 
 
 def _in_list(seen: Comparison, index: int) -> str:

@@ -205,7 +205,9 @@ def _show_precision(evidence: Evidence) -> None:
 
 
 def _one_of(label: str, options: list[str], key: str) -> str:
-    return st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params")
+    chosen = st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params")
+    # A link may give the name and nothing behind it.
+    return chosen or options[0]
 
 
 def _take_home(figures: Mapping[str, Callable[[], go.Figure]], tables: Mapping[str, object]) -> None:

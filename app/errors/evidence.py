@@ -8,7 +8,8 @@ import streamlit as st
 
 from app.errors import load
 from app.markup import plain
-from app.records.choice import Choice, stamp
+from app.records.choice import Choice
+from app.records.found import stamp
 from obcn.errors import UserError
 from obcn.figures.lines import model_lines
 from obcn.figures.palette import DARK, LIGHT, Line, Palette

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app.records.choice import stamp
+from app.records.found import stamp
 from obcn.errors import UserError
 from obcn.tables.ap_curves import ap_tables
 from obcn.tables.box_errors import error_histograms, error_summary

@@ -125,7 +125,9 @@ def _show(
 
 
 def _one_of(label: str, options: list[str], key: str) -> str:
-    return st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params")
+    chosen = st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params")
+    # A link may give the name and nothing behind it.
+    return chosen or options[0]
 
 
 def _choose_page(count: int, total: int, show: str, view: tuple) -> int:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from app.explore import table
 from app.explore.table import Collection, Side
-from app.records.choice import Choice, stamp
+from app.records.choice import Choice
+from app.records.found import stamp
 from app.sources import read_source, source_stamp
 from obcn.records.files import read_info, read_records
 from obcn.tables.pairs import head_objects, pair_heads

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import detectors
+from app.hosting import is_hosted
 from app.markup import plain
 from app.records.choice import EXPLORE_KEYS
 from app.records.run import Job, Run, photos_to_run, runs_of
@@ -21,6 +22,9 @@ def offer_runs(data: str, photos: str) -> None:
         data: where the true boxes are, as :mod:`app.sources` takes it.
         photos: folder of the photos.
     """
+    if is_hosted():
+        # Strangers would keep the machine busy for hours, and fill its disk.
+        return
     models = detectors.available_models()
     try:
         annotations, missing = photos_to_run(data, photos)

@@ -16,6 +16,7 @@ import pandas as pd
 from app.compare.found_objects import place_of
 from app.components.photo_grid import Tile, TileBox
 from app.explore.table import TRUTH, Collection
+from app.paths import reachable
 from obcn.data import read_photo
 from obcn.errors import UserError
 from obcn.records.rows import MATCH_IOU
@@ -230,7 +231,7 @@ def _pictures(folder: Path | None, rows: Sequence[Mapping[str, Any]], views: Seq
 
 def _thumbnail_or_note(path: Path, part: Area) -> tuple[str, str]:
     try:
-        return thumbnail(path, part, path.stat().st_mtime_ns), ""
+        return thumbnail(reachable(path), part, path.stat().st_mtime_ns), ""
     except FileNotFoundError:
         return "", f"{path.name} is not in {path.parent}"
     except UserError:

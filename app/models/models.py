@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from app import detectors
+from app import detectors, hosting
 from app.detectors import ModelFile
 from app.markup import Fact, facts, plain
 from app.models.cards import checkpoint_pair, facts_in_words, figures_of, head_in_words
@@ -45,21 +45,17 @@ def main() -> None:
 def _bring() -> set[str]:
     """Draw the ways to bring models; the names of those that came."""
     names: set[str] = set()
-    left, right = st.columns(2)
-    with left:
-        folder = st.text_input(
-            "A folder of checkpoints",
-            key="checkpoints",
-            bind="query-params",
-            placeholder="runs/obcn",
-            help="On the machine that runs this app; relative to where it was started. The link keeps it.",
-        )
-        if folder:
-            names |= set(_told(lambda: detectors.add_folder(typed_path(folder))))
-    with right:
+    hosted = hosting.is_hosted()
+    if hosted:
+        place = st.container()
+    else:
+        left, place = st.columns(2)
+        with left:
+            names |= _bring_folder()
+    with place:
         # Any kind of file may come: a refusal that says what to do is better than a greyed-out file.
         files = st.file_uploader(
-            "or a checkpoint and its card, two files at once",
+            f"{'A' if hosted else 'or a'} checkpoint and its card, two files at once",
             accept_multiple_files=True,
             key="checkpoint",
             max_upload_size=LARGEST_UPLOAD_MB,
@@ -68,6 +64,17 @@ def _bring() -> set[str]:
         if files:
             names |= set(_told(lambda: [_add(files)]))
     return names
+
+
+def _bring_folder() -> set[str]:
+    folder = st.text_input(
+        "A folder of checkpoints",
+        key="checkpoints",
+        bind="query-params",
+        placeholder="runs/obcn",
+        help="On the machine that runs this app; relative to where it was started. The link keeps it.",
+    )
+    return set(_told(lambda: detectors.add_folder(typed_path(folder)))) if folder else set()
 
 
 def _told(add: Callable[[], Sequence[str]]) -> Sequence[str]:

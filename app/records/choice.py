@@ -1,30 +1,23 @@
 """Which record files and which photos: the side panel that Explore and Errors share."""
 
-import hashlib
-import secrets
-import shlex
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 import streamlit as st
 
+from app.hosting import is_hosted, offer
 from app.markup import plain
-from app.paths import existing, typed_path
+from app.paths import existing, reachable, typed_path
+from app.records.found import RECORD_FOLDERS, default_source, found_records, info_of, offer_what_lies_here, options_of
 from app.sources import RECORD_ENDING, is_data_file, voc_root
+from app.uploads import UploadFolder
 from obcn.errors import UserError
-from obcn.records.files import RecordInfo, read_info
+from obcn.records.files import RecordInfo
 from obcn.tables.matched import distinct_names
 
-# Where record files are looked for, and the data sets that are offered where nobody names one.
-RECORD_FOLDERS = (Path("runs/records"), Path("runs/app-records"))
-DATA_SETS = (
-    ("data/voc2012-animals/annotations/instances_val.json", "data/voc2012-animals/JPEGImages"),
-    ("app/samples/truth.json", "app/samples"),
-)
+# Bytes that visitors' record files may have together.
+MOST_UPLOADED = 1_000_000_000
 # What a page shows that has no record file.
 MAKE_RECORDS = "\n".join(
     f"obcn eval --model {model} --images photos --annotations val.json --records runs/records/{model}.parquet"
@@ -71,6 +64,10 @@ def choose_records(keys: Mapping[str, str], others: Sequence[str] = ()) -> Choic
     Raises:
         UserError: the words for the true boxes cannot be a path.
     """
+    if is_hosted():
+        # Nothing of the other page's choice may stand in for fields that are not drawn.
+        keys = {"records": keys["records"]}
+        offer_what_lies_here()
     _arrive(keys, others)
     state = st.session_state
     with st.sidebar:
@@ -94,11 +91,6 @@ def choose_records(keys: Mapping[str, str], others: Sequence[str] = ()) -> Choic
     return Choice(tuple(paths), tuple(distinct_names(paths, infos)), tuple(infos), data, photos, link)
 
 
-def found_records() -> list[str]:
-    """Record files in the folders where they are looked for."""
-    return [str(path) for folder in RECORD_FOLDERS for path in sorted(folder.glob(f"**/*{RECORD_ENDING}"))]
-
-
 def first_records() -> list[str]:
     """Of those found, what a newcomer sees: files of one data set, for others have no object in common."""
     folders = {Path(name).parent for name in found_records()}
@@ -110,37 +102,17 @@ def first_records() -> list[str]:
     return [str(path) for path, info in zip(paths, infos, strict=True) if info.data == infos[0].data]
 
 
-def default_source() -> tuple[str, str]:
-    """The first data set that lies here."""
-    return next((source for source in DATA_SETS if Path(source[0]).is_file()), ("", ""))
-
-
 def source_of(info: RecordInfo) -> tuple[str, str]:
     """``data`` and ``photos`` that a record file names, or its command, as far as they lie here."""
     if existing(info.data) and (voc_root(info.data) or is_data_file(info.data)):
         return info.data, ""
-    try:
-        options = dict(pairwise(shlex.split(info.command)))
-    except ValueError:  # a quote that is never closed: nobody could have typed that
-        return "", ""
+    options = options_of(info)
     voc = existing(options.get("--voc", ""))
     if voc and voc.is_dir():
         split = existing(str(voc / "ImageSets" / "Main" / f"{options.get('--split', 'val')}.txt"))
         return str(split or voc), ""
     data, photos = (existing(options.get(name, "")) for name in ("--annotations", "--images"))
     return str(data) if data and data.is_file() else "", str(photos) if photos and photos.is_dir() else ""
-
-
-def stamp(path: Path) -> int:
-    """Changes when the file does; what is kept of a file goes by path and stamp.
-
-    Raises:
-        UserError: missing.
-    """
-    try:
-        return path.stat().st_mtime_ns
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no such file; `obcn eval --records {path}` writes one") from error
 
 
 def _arrive(keys: Mapping[str, str], others: Sequence[str]) -> None:
@@ -169,14 +141,20 @@ def _arrive(keys: Mapping[str, str], others: Sequence[str]) -> None:
 
 
 def _choose_files(key: str) -> None:
+    found, hosted = found_records(), is_hosted()
+    if hosted:
+        # Uploads have a path too, and a link keeps it.
+        named = [*st.query_params.get_all(key), *st.session_state.get(key, [])]
+        found = list(dict.fromkeys([*found, *(word for word in named if existing(word))]))
+    typing = "" if hosted else ", or type a file's or a folder's path"
     st.multiselect(
         "Record files",
-        found_records(),
+        found,
         key=key,
         bind="query-params",
-        accept_new_options=True,
-        placeholder="a file or a folder of them",
-        help="What `obcn eval --records` wrote. Choose from those found here, or type a file's or a folder's path.",
+        accept_new_options=not hosted,
+        placeholder="a file" if hosted else "a file or a folder of them",
+        help=f"What `obcn eval --records` wrote. Choose from those found here{typing}.",
     )
 
 
@@ -214,7 +192,7 @@ def _read(words: Sequence[str]) -> tuple[list[Path], list[RecordInfo], list[str]
     paths: list[Path] = []
     infos: list[RecordInfo] = []
     problems: list[str] = []
-    for word in words:
+    for word in filter(None, words):
         try:
             path = typed_path(word)
         except UserError as error:
@@ -227,16 +205,11 @@ def _read(words: Sequence[str]) -> tuple[list[Path], list[RecordInfo], list[str]
             if file in paths:
                 continue
             try:
-                infos.append(_info(file, stamp(file)))
+                infos.append(info_of(reachable(file)))
                 paths.append(file)
             except UserError as error:
                 problems.append(str(error))
     return paths, infos, problems
-
-
-@lru_cache(maxsize=64)
-def _info(path: Path, stamp: int) -> RecordInfo:
-    return read_info(path)
 
 
 def _upload_key(key: str) -> str:
@@ -247,19 +220,12 @@ def _take_upload(key: str) -> None:
     """Put uploaded files among the chosen: on this server's disk, under their own names."""
     state = st.session_state
     for file in state[_upload_key(key)] or ():
-        content = file.getvalue()
-        path = Path(_uploads().name) / hashlib.sha256(content).hexdigest()[:12] / Path(file.name).name
-        if not path.is_file():
-            path.parent.mkdir(exist_ok=True)
-            # Somebody may be reading, or uploading the same: the file appears whole.
-            temporary = path.with_name(secrets.token_hex(8))
-            temporary.write_bytes(content)
-            temporary.replace(path)
+        path = _uploads().keep({file.name: file.getvalue()}) / Path(file.name).name
+        offer(path)
         if str(path) not in state[key]:
             state[key] = [*state[key], str(path)]
 
 
 @st.cache_resource(show_spinner=False)
-def _uploads() -> tempfile.TemporaryDirectory:
-    """Goes when the server does."""
-    return tempfile.TemporaryDirectory(prefix="obcn-records-")
+def _uploads() -> UploadFolder:
+    return UploadFolder("obcn-records-", MOST_UPLOADED)

@@ -12,6 +12,9 @@ import typer
 from obcn.errors import UserError
 from obcn.resources import ROOT
 
+# What app/.streamlit/config.toml allows, which names on the command line replace.
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 
 def app(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the app listens, on this machine alone.")] = 8501,
@@ -19,8 +22,15 @@ def app(
         list[Path] | None,
         typer.Option(help="A .safetensors file with its card, to open first; give several, each with its own --model."),
     ] = None,
+    hosted: Annotated[
+        bool, typer.Option("--hosted", help="For strangers: no page reads a path that a visitor names.")
+    ] = False,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which browsers reach the app, beside this machine's own; others are refused."),
+    ] = None,
 ) -> None:
-    """Open the app in the browser.
+    """Open the app in the browser, or serve it to others (docs/serving.md).
 
     Example: `obcn app --model runs/obcn/best.safetensors`
     """
@@ -31,8 +41,12 @@ def app(
         if missing or path.suffix != ".safetensors":
             raise UserError(f"{path}: a model is a .safetensors file with its card (.json) beside it")
     environment = os.environ | {"OBCN_MODELS": os.pathsep.join(str(path.resolve()) for path in model or ())}
+    if hosted:
+        environment["OBCN_HOSTED"] = "1"
     # By its file, in the user's own folder: Streamlit reads the theme beside the file, and records land in that folder.
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py"), "--server.port", str(port)]
+    if host:
+        command += [word for name in (*LOOPBACK, *host) for word in ("--server.allowedHosts", name)]
     try:
         raise SystemExit(subprocess.run(command, env=environment).returncode)
     except KeyboardInterrupt:

@@ -52,6 +52,8 @@ def read_photo(source: str | Path | BinaryIO, name: str | None = None) -> Image.
         turn = _TURNS.get(_orientation(photo))
         # In this order no more than two copies lie in memory at once.
         upright = _as_rgb(photo)
+        if upright is not photo:
+            photo.close()
     return upright if turn is None else upright.transpose(turn)
 
 

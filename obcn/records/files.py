@@ -182,6 +182,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
+        if path.exists() and not path.is_file():  # a pipe would never answer
+            raise OSError
         return pq.ParquetFile(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; `obcn eval --records {path}` writes one") from error

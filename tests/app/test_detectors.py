@@ -149,7 +149,7 @@ def test_an_uploads_name_cannot_leave_its_folder(checkpoint) -> None:
     )
     path = available_models()[name].path
     assert path.name == "evil.safetensors"
-    assert path.parent.parent == detectors._added().folder
+    assert path.parent.parent == detectors._added().uploads.folder
 
 
 def test_the_shipped_checkpoints_are_readable(monkeypatch) -> None:

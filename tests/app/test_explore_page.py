@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import detectors
-from app.records import choice
+from app.records import choice, found
 from obcn.checkpoints import Card, Evaluation
 from obcn.records.files import read_info, read_records
 from tests.app.helpers import model as model_file
@@ -115,7 +115,7 @@ def test_a_data_set_alone_shows_its_true_boxes_and_the_photo_without_an_object(f
 
 
 def test_with_nothing_there_the_commands_are_shown(monkeypatch) -> None:
-    monkeypatch.setattr(choice, "DATA_SETS", ())
+    monkeypatch.setattr(found, "DATA_SETS", ())
     app = opened()
     assert "nothing to explore" in app.info[0].value
     assert "obcn eval" in app.code[0].value

@@ -1,0 +1,65 @@
+"""Uploaded files that other parts read by path: on this server's disk, bounded, and gone when the server is."""
+
+import secrets
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+
+class UploadFolder:
+    """Uploads under names made of their content; where they grow beyond a size, those that came first go.
+
+    Attributes:
+        folder: that holds them.
+    """
+
+    def __init__(self, prefix: str, most_bytes: int) -> None:
+        """Make the folder.
+
+        Args:
+            prefix: of its name, below the system's temporary folder.
+            most_bytes: that all uploads may have together; the last one stays, whatever its size.
+        """
+        self._home = tempfile.TemporaryDirectory(prefix=prefix)
+        self.folder = Path(self._home.name)
+        self._most_bytes = most_bytes
+        self._sizes: OrderedDict[Path, int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, files: Mapping[str, bytes]) -> Path:
+        """Write files that belong together into a folder of their own, the same one for the same content.
+
+        Args:
+            files: contents by file name; what stands before a name's last slash is left out.
+
+        Returns:
+            The folder. Each file in it appears whole, for somebody may be reading or uploading the same.
+        """
+        digest = sha256()
+        for content in files.values():
+            digest.update(content)
+        folder = self.folder / digest.hexdigest()[:16]
+        with self._lock:
+            folder.mkdir(exist_ok=True)
+            for name, content in files.items():
+                path = folder / Path(name).name
+                if not path.is_file():
+                    temporary = folder / secrets.token_hex(8)
+                    temporary.write_bytes(content)
+                    temporary.replace(path)
+            self._sizes[folder] = sum(path.stat().st_size for path in folder.iterdir())
+            self._sizes.move_to_end(folder)
+            while len(self._sizes) > 1 and sum(self._sizes.values()) > self._most_bytes:
+                oldest, _ = self._sizes.popitem(last=False)
+                shutil.rmtree(oldest, ignore_errors=True)
+        return folder
+
+    def drop(self, folder: Path) -> None:
+        """Delete what :meth:`keep` wrote."""
+        with self._lock:
+            self._sizes.pop(folder, None)
+            shutil.rmtree(folder, ignore_errors=True)

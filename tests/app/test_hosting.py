@@ -1,0 +1,131 @@
+"""A hosted server reads no path that a visitor names; one's own server reads them all."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import hosting
+from app.compare import scoring
+from app.paths import typed_path
+from app.photos import sample_paths
+from app.sources import photo_from_source
+from obcn.errors import UserError
+from obcn.records import files
+from tests.app.test_errors_page import write
+from tests.app.test_navigation import MAIN, VIEWS
+
+# Every parameter of a link that names a file or a folder, by page.
+LINKS = {
+    "compare": {"data": "secret/truth.json", "photos": "secret", "image": "dog.jpg"},
+    "explore": {"records": "secret/a.parquet", "truth": "secret/truth.json", "folder": "secret"},
+    "errors": {"files": "secret/a.parquet"},
+    "models": {"checkpoints": "secret"},
+}
+# What watches files, which cannot be taken away again once it is there.
+_watched: dict[str, list[str]] = {}
+
+
+def _watch(event: str, arguments: tuple) -> None:
+    if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+        path = os.path.abspath(os.fsdecode(arguments[0]))
+        for folder, opened in _watched.items():
+            if path.startswith(f"{folder}{os.sep}"):
+                opened.append(path)
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture
+def secret(tmp_path, monkeypatch):
+    """A folder with a photo, its truth, a record file and a checkpoint; what Python opens in it."""
+    folder = tmp_path / "secret"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scoring, "scores", _fail)
+    for path in (*sample_paths(), sample_paths()[0].with_name("truth.json")):
+        shutil.copy(path, folder)
+    write("a.parquet", "regression")
+    shutil.move("a.parquet", folder)
+    for path in (MAIN.parents[1] / "checkpoints").glob("regression.*"):
+        shutil.copy(path, folder)
+    opened = _watched[str(folder)] = []
+    # Python does not hear of what pyarrow opens.
+    read = files.pq.ParquetFile
+    monkeypatch.setattr(files.pq, "ParquetFile", lambda path: (_watch("open", (path,)), read(path))[1])
+    yield opened
+    del _watched[str(folder)]
+
+
+@pytest.fixture
+def hosted(monkeypatch) -> None:
+    monkeypatch.setenv(hosting.VARIABLE, "1")
+    monkeypatch.setattr(hosting, "_offered", set())
+
+
+def visit(view: str, link: Mapping[str, str]) -> AppTest:
+    """A page opened by a link."""
+    page = AppTest.from_file(str(MAIN), default_timeout=300)
+    page.switch_page(f"{view}/{view}.py")
+    for name, value in link.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_link_reads_a_path_of_a_hosted_server(secret, hosted, view) -> None:
+    """Whatever a parameter means on one page, it is given to all."""
+    page = visit(view, {name: word for link in LINKS.values() for name, word in link.items()})
+    assert secret == []
+    assert [field.label for field in page.text_input] == []
+    assert "secret" not in " ".join(table.value.to_string() for table in page.dataframe)
+
+
+@pytest.mark.parametrize("view", LINKS)
+def test_ones_own_server_reads_what_the_same_links_name(secret, view) -> None:
+    visit(view, LINKS[view])
+    assert secret != []
+
+
+def test_what_is_offered_is_read_and_what_a_link_below_leads_to_is_not(tmp_path, hosted) -> None:
+    offered = tmp_path / "offered"
+    offered.mkdir()
+    (offered / "out").symlink_to("/etc")
+    hosting.offer(offered)
+    assert typed_path(str(offered / "photo.jpg")) == offered / "photo.jpg"
+    for word in (str(tmp_path), str(offered / ".."), str(offered / "out" / "passwd"), "~", "/etc/passwd", "x" * 300):
+        with pytest.raises(UserError, match="reads no other path"):
+            typed_path(word)
+
+
+def test_the_photo_of_a_link_does_not_climb_out_of_its_folder(tmp_path, hosted) -> None:
+    offered = tmp_path / "offered"
+    offered.mkdir()
+    shutil.copy(sample_paths()[0], tmp_path / "other.jpg")
+    shutil.copy(sample_paths()[0], offered / "own.jpg")
+    hosting.offer(offered)
+    assert photo_from_source("", str(offered), "own.jpg").image.size
+    for name in ("../other.jpg", str(tmp_path / "other.jpg")):
+        with pytest.raises(UserError, match="reads no other path"):
+            photo_from_source("", str(offered), name)
+
+
+def test_a_hosted_server_shows_what_its_owner_laid_out(tmp_path, monkeypatch, hosted) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs/records").mkdir(parents=True)
+    write("a.parquet", "regression")
+    shutil.move("a.parquet", "runs/records")
+    page = visit("explore", {})
+    assert page.multiselect("records").value == ["runs/records/a.parquet"]
+    assert not page.error
+
+
+def _fail(*_: object) -> None:
+    raise UserError("no network runs here")

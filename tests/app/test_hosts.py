@@ -1,0 +1,40 @@
+"""Under which names a running server answers: a web page whose own name leads to this machine must not drive it."""
+
+import http.client
+from urllib.parse import urlsplit
+
+import pytest
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def handshake(address: str, host: str, origin: str) -> int:
+    """The status of the answer to a request for the connection that everything on a page comes through."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    try:
+        connection.request("GET", "/_stcore/stream", headers={**UPGRADE, "Host": host, "Origin": origin})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]"])
+def test_this_machines_own_names_are_answered(address, name) -> None:
+    port = urlsplit(address).port
+    assert handshake(address, f"{name}:{port}", f"http://{name}:{port}") == 101
+
+
+@pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.0.2.1"])
+def test_other_names_are_refused_though_origin_and_host_agree(address, name) -> None:
+    port = urlsplit(address).port
+    assert handshake(address, f"{name}:{port}", f"http://{name}:{port}") == 403
+    assert handshake(address, name, f"http://{name}") == 403
+
+
+def test_a_foreign_page_is_refused_by_its_origin(address) -> None:
+    assert handshake(address, urlsplit(address).netloc, "http://evil.example") == 403
