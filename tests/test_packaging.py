@@ -47,3 +47,12 @@ def test_all_that_is_imported_is_a_dependency(place: str) -> None:
 
 def test_the_version_is_said_once_more() -> None:
     assert PROJECT["version"] == obcn.__version__
+
+
+def test_the_lock_names_a_version_of_every_dependency_and_no_place() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    locked = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line) for line in locked)
+    extras = PROJECT["optional-dependencies"]
+    wanted = told([*PROJECT["dependencies"], *(each for extra in extras.values() for each in extra)]) - {"obcn"}
+    assert wanted <= told(locked)

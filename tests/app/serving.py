@@ -51,7 +51,7 @@ def served(folder: Path, log: Path | None = None) -> Iterator[str]:
             [*command, *options], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT if log else None
         )
         try:
-            yield _answering(server, f"http://127.0.0.1:{port}")
+            yield answering(server, f"http://127.0.0.1:{port}")
         finally:
             server.terminate()
             try:
@@ -60,7 +60,7 @@ def served(folder: Path, log: Path | None = None) -> Iterator[str]:
                 server.kill()
 
 
-def _answering(server: subprocess.Popen, url: str) -> str:
+def answering(server: subprocess.Popen, url: str) -> str:
     """The address, once the server answers there."""
     for _ in range(240):
         assert server.poll() is None, "the server ended"
