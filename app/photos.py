@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +14,7 @@ from torch import Tensor
 
 from obcn.data import read_photo
 from obcn.data.coco import read_coco
+from obcn.data.images import MOST_PIXELS
 
 SAMPLES = Path(__file__).parent / "samples"
 UPLOAD_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff")
@@ -41,6 +45,39 @@ class Photo:
     truth: Truth | None = None
 
 
+class PhotoShelf:
+    """The photos that were asked for last, for all visitors: together as many pixels as the largest single one has.
+
+    Args:
+        most_pixels: three bytes each.
+    """
+
+    def __init__(self, most_pixels: int = MOST_PIXELS) -> None:
+        self._most_pixels = most_pixels
+        self._photos: OrderedDict[Hashable, Photo] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, read: Callable[[], Photo]) -> Photo:
+        """The photo under a key, read if it is not here; one key gives one object as long as it is here."""
+        with self._lock:
+            if key in self._photos:
+                self._photos.move_to_end(key)
+                return self._photos[key]
+        photo = read()
+        with self._lock:
+            # Somebody else may have read the same meanwhile.
+            photo = self._photos.setdefault(key, photo)
+            while len(self._photos) > 1 and self._pixels() > self._most_pixels:
+                self._photos.popitem(last=False)
+        return photo
+
+    def _pixels(self) -> int:
+        return sum(photo.image.width * photo.image.height for photo in self._photos.values())
+
+
+photo_shelf = PhotoShelf()
+
+
 def sample_paths() -> list[Path]:
     """The sample photos, by name."""
     return sorted(path for path in SAMPLES.glob("*") if path.suffix.lower().lstrip(".") in UPLOAD_TYPES)
@@ -57,14 +94,14 @@ def read_sample(path: Path) -> Photo:
     return Photo(path.name, read_photo(io.BytesIO(data), path.name), _digest(data), _truth_of(path))
 
 
-@lru_cache(maxsize=4)
 def read_upload(name: str, data: bytes) -> Photo:
     """An uploaded photo; nobody knows its truth.
 
     Raises:
         UserError: not an image, or cut short.
     """
-    return Photo(name, read_photo(io.BytesIO(data), name), _digest(data))
+    digest = _digest(data)
+    return photo_shelf.get((name, digest), lambda: Photo(name, read_photo(io.BytesIO(data), name), digest))
 
 
 def _digest(data: bytes) -> str:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import torch
 
 from app.paths import reachable, reading, typed_path
-from app.photos import Photo, Truth
+from app.photos import Photo, Truth, photo_shelf
 from obcn.data import Annotations, load_data_config, read_photo, read_validation
 from obcn.data.coco import read_coco
 from obcn.data.sources import CocoData, VocData, YoloData
@@ -55,7 +55,7 @@ def photo_from_source(data: str, photos: str, image: str) -> Photo:
     # In a VOC folder the photo's own file says all; reading the whole folder takes seconds.
     truth = reachable(root / "Annotations" / f"{path.stem}.xml") if root else typed_path(data) if data else None
     when = source_stamp(data) if is_data_file(data) else _stamp(truth) if truth else 0
-    return _photo(data, path, image, _stamp(path), when)
+    return photo_shelf.get((data, path, _stamp(path), when), lambda: _photo(data, path, image))
 
 
 def read_source(data: str, photos: str) -> Annotations:
@@ -144,11 +144,7 @@ def _meant(data: str, photos: str) -> tuple[str, str]:
     return data, ""
 
 
-# Readers hand out one object for one file, as app.photos does; a file that changes has another stamp.
-
-
-@lru_cache(maxsize=8)
-def _photo(data: str, path: Path, image: str, *stamps: int) -> Photo:
+def _photo(data: str, path: Path, image: str) -> Photo:
     with reading(path):
         content = read_regular(path, MOST_OF_PHOTO)
     digest = hashlib.sha256(content).hexdigest()
@@ -178,6 +174,9 @@ def _truth_of_records(path: Path, image: str) -> Truth:
     rows = rows[rows.outcome.isin(("matched", "missed"))]
     boxes = torch.tensor(rows[each("truth", CORNERS)].to_numpy(), dtype=torch.float32)
     return Truth(boxes, tuple(rows.category.astype(str)))
+
+
+# Readers hand out one object for one file, as app.photos does; a file that changes has another stamp.
 
 
 @lru_cache(maxsize=4)
