@@ -16,9 +16,12 @@ from obcn.errors import UserError
 from obcn.figures.lines import model_lines
 from obcn.figures.palette import LIGHT, Palette
 from obcn.figures.precision import ap_figure
+from obcn.records.files import count_rows
 from obcn.tables.ap_curves import ap_tables
 from obcn.tables.matched import model_names
-from obcn.tables.precision import load_results
+from obcn.tables.precision import BYTES_PER_ROW, load_results
+
+MANY_ROWS = 500_000
 
 app = script("AP at IoU 0.50 to 0.95 of any number of models, and the AP50 that perfect placement would recover.")
 
@@ -62,6 +65,9 @@ def main(
 
     Example: `python -m analysis.ap_by_iou regression.parquet obcn.parquet --output runs/ap`
     """
+    rows = max((count_rows(path) for path in records), default=0)
+    if rows > MANY_ROWS:
+        typer.echo(f"{rows:,} rows: takes minutes, and up to {rows * BYTES_PER_ROW / 1e9:.1f} GB of memory", err=True)
     tables, figures = ap_by_iou(records, samples, seed)
     for row in tables["ap_summary"].itertuples():
         typer.echo(

@@ -27,6 +27,7 @@ from obcn.figures.gains import fitted
 from obcn.figures.lines import with_models
 from obcn.figures.precision import ap_figure
 from obcn.records.schema import COORDINATES
+from obcn.tables.precision import BYTES_PER_ROW
 
 UNITS = {"pixels": "px", "normalised offset": "normalised"}
 SAMPLES = 200
@@ -176,7 +177,8 @@ def _show_precision(evidence: Evidence) -> None:
         f"{SAMPLES} data sets drawn anew from the photos."
     )
     rows = sum(len(load.rows_of(path, name)) for path, name in evidence.models)
-    if rows > MANY_ROWS and not st.toggle(f"Work it out for {rows:,} detections, which takes minutes", key="ap"):
+    cost = f"which takes minutes and up to {rows * BYTES_PER_ROW / 1e9:.1f} GB of memory"
+    if rows > MANY_ROWS and not st.toggle(f"Work it out for {rows:,} detections, {cost}", key="ap"):
         return
     try:
         tables = load.precision_tables(evidence.models, SAMPLES)

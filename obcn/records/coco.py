@@ -3,16 +3,22 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from obcn.data.annotations import Annotations
 from obcn.records.files import read_info, read_records
 from obcn.records.schema import CORNERS, each
 
 
+# pycocotools looks at no more detections of one class in one photo.
+_MOST_DETECTIONS = 100
+
+
 def coco_of_records(path: Path) -> tuple[Annotations, list[dict]]:
     """The truth and the detections of a record file as COCO's records, from which AP is computed.
 
-    Photos with neither are not listed: they change no AP.
+    Photos with neither are not listed, nor are detections behind the hundred best of their photo and class: they change
+    no AP.
 
     Raises:
         UserError: as :func:`read_info`.
@@ -25,7 +31,7 @@ def coco_of_records(path: Path) -> tuple[Annotations, list[dict]]:
 
     images = frame.drop_duplicates("image_id")[["image_id", "file_name", "image_width", "image_height"]]
     objects = frame[frame.truth_id.notna()].drop_duplicates("truth_id")
-    found = frame[frame.score.notna()]
+    found = _best(frame[frame.score.notna()])
     coco = {
         "images": [
             {"id": number, "file_name": name, "width": width, "height": height}
@@ -56,6 +62,13 @@ def coco_of_records(path: Path) -> tuple[Annotations, list[dict]]:
         )
     ]
     return Annotations(path.parent, coco), rows
+
+
+def _best(found: pd.DataFrame) -> pd.DataFrame:
+    """The detections that count towards AP, in their order; of equal scores the first, as pycocotools has it."""
+    best_first = found.iloc[np.argsort(-found.score.to_numpy(), kind="stable")]
+    place = best_first.groupby(["image_id", "category_id"], observed=True).cumcount()
+    return found[(place < _MOST_DETECTIONS).loc[found.index]]
 
 
 def _sizes(corners: np.ndarray) -> list[list[float]]:

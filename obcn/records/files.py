@@ -152,6 +152,15 @@ def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
     return pa.concat_tables([_read_part(part, info, columns) for part in record_parts(path)])
 
 
+def count_rows(path: Path) -> int:
+    """Rows of a record file or of a folder of parts, without reading them.
+
+    Raises:
+        UserError: as :func:`read_info`.
+    """
+    return sum(_open(part).metadata.num_rows for part in record_parts(path))
+
+
 def _read_part(path: Path, info: RecordInfo, columns: list[str] | None) -> pa.Table:
     file = _open(path)
     present = set(file.schema_arrow.names)

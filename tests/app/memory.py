@@ -1,7 +1,7 @@
 """What uploads cost in memory: ``python -m tests.app.memory`` prints a table of each part.
 
-``--decode`` reads the largest picture of each kind that is accepted, in a process of its own. ``--server`` uploads photos
-to a running app, and then the largest JPEG.
+``--decode`` reads the largest picture of each kind that is accepted, in a process of its own. ``--server`` uploads
+photos to a running app, and then the largest JPEG.
 """
 
 import argparse

@@ -213,3 +213,13 @@ def test_models_on_other_photos_are_not_compared(tmp_path):
     tables, _ = ap_by_iou(paths, samples=0)
     assert tables["ap_by_iou"].difference.isna().all()
     assert tables["ap_by_iou"].ap_low.isna().all()
+
+
+def test_detections_behind_the_hundred_best_are_not_even_listed(tmp_path):
+    """They change no AP, and a file of millions of them must not fill the memory."""
+    truth = {"photo": 1, "box": (0, 0, 50, 50), "score": 0.2, "truth": (0, 0, 50, 50), "id": 1}
+    others = [{"photo": 1, "box": (k, 60, k + 9, 90), "score": 0.5} for k in range(120)]
+    rows = coco_of_records(write_scene(tmp_path / "a.parquet", [truth, *others], photos=1))[1]
+    assert [row["bbox"][0] for row in rows] == list(range(100))
+    crowded = load_results(tmp_path / "a.parquet")
+    assert crowded.ap()[0] == 0, "the match comes too late, as pycocotools has it"
