@@ -321,7 +321,7 @@ def _without_content(error: Exception) -> str:
     if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
         return " ".join(str(error).split())[:500]
     problem = ", ".join(filter(None, (error.context, error.problem)))
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem[:300]}"
+    return f"{problem[:300]} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 class _OneOfEachKey(yaml.SafeLoader):

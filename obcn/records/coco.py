@@ -9,7 +9,6 @@ from obcn.data.annotations import Annotations
 from obcn.records.files import read_info, read_records
 from obcn.records.schema import CORNERS, each
 
-
 # pycocotools looks at no more detections of one class in one photo.
 _MOST_DETECTIONS = 100
 

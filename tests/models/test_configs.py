@@ -174,6 +174,14 @@ def test_a_cascade_of_no_stage_is_refused(tmp_path):
         load_config(str(path))
 
 
+def test_a_mistake_is_told_by_its_place_and_not_by_what_stands_there(tmp_path):
+    path = tmp_path / "notes.yaml"
+    path.write_text("name: a\nsecret words\n  : b: c\n")
+    with pytest.raises(UserError, match=r"\(line \d+, column \d+\)$") as caught:
+        load_config(str(path))
+    assert "secret" not in str(caught.value)
+
+
 def test_a_key_that_is_set_twice_is_named(tmp_path):
     path = tmp_path / "twice.yaml"
     path.write_text((SHIPPED_CONFIGS / "compact_obcn.yaml").read_text() + "name: another\n")
