@@ -6,11 +6,14 @@
 
 import re
 import sys
+import tomllib
 from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 LOCK = "# Versions that the tests passed with, Python 3.11 on Linux: pip install -e '.[dev]' -c constraints.txt"
 LICENCES = """# Licences
 
@@ -30,7 +33,7 @@ written by `.venv/bin/python .ci/installed.py licences`:
 def needed(extra: str) -> list[Distribution]:
     """This project's requirements and theirs, as they are installed, by name."""
     found: dict[str, Distribution] = {}
-    waiting = [Requirement(f"obcn[{extra}]")]
+    waiting = _of_this_project(extra)
     seen = set()
     while waiting:
         wanted = waiting.pop()
@@ -45,8 +48,16 @@ def needed(extra: str) -> list[Distribution]:
                 continue  # for another system
             requirements = map(Requirement, found[key[0]].requires or ())
             waiting += [more for more in requirements if more.marker is None or more.marker.evaluate({"extra": each})]
-    del found["obcn"]
     return [found[name] for name in sorted(found)]
+
+
+def _of_this_project(extra: str) -> list[Requirement]:
+    """As pyproject.toml has them, whatever was installed last."""
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    wanted = [Requirement(line) for line in (*project["dependencies"], *project["optional-dependencies"][extra])]
+    own = [name for each in wanted if each.name == project["name"] for name in each.extras]
+    others = [each for each in wanted if each.name != project["name"]]
+    return others + [each for name in own for each in _of_this_project(name)]
 
 
 def lock(installed: Iterable[Distribution]) -> Iterable[str]:

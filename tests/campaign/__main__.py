@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows.append(row)
         failures += failed
         print(row, flush=True)
-    options.output.write_text(_page(rows, failures, options), encoding="utf-8")
+    options.output.write_text(_page(rows, failures, options), encoding="utf-8", errors="replace")
     return 1 if failures else 0
 
 

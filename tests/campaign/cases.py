@@ -88,6 +88,8 @@ def swap_one(rng: random.Random, content: object, value: object) -> tuple[str, o
 
 def damage(rng: random.Random, content: bytes) -> bytes:
     """The same bytes cut short, with some of them changed, or with others among them."""
+    if not content:
+        return rng.randbytes(20)
     place = rng.randrange(len(content) + 1)
     match rng.randrange(3):
         case 0:
