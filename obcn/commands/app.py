@@ -1,6 +1,7 @@
 """``obcn app``."""
 
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -47,7 +48,11 @@ def app(
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py"), "--server.port", str(port)]
     if host:
         command += [word for name in (*LOOPBACK, *host) for word in ("--server.allowedHosts", name)]
-    try:
-        raise SystemExit(subprocess.run(command, env=environment).returncode)
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    with subprocess.Popen(command, env=environment) as server:
+        # Whoever stops this command means the server; Ctrl-C reaches both by itself.
+        signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        try:
+            status = server.wait()
+        except KeyboardInterrupt:
+            status = 130
+    raise SystemExit(128 - status if status < 0 else status)
