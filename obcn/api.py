@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, overload
 
 import numpy as np
+import torch
 from PIL import Image
 
 from obcn.checkpoints import Card, load_checkpoint
@@ -18,7 +19,9 @@ from obcn.models.detector import Detector
 from obcn.offsets.distribution import DecodeRule
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     import supervision as sv
+    from numpy.typing import ArrayLike
 
 Photo = str | Path | Image.Image | np.ndarray
 
@@ -143,6 +146,45 @@ class Found:
 
         return draw_detections(self.photo, self.detections)
 
+    def figure(self, index: int = 0, beside: Mapping[str, ArrayLike] | None = None) -> go.Figure:
+        """What the head believes about one object: the distribution of each coordinate, stage by stage.
+
+        Args:
+            index: which object, from 0.
+            beside: (4,) boxes in pixels to mark in it, by name: ``truth``, or what another detector found.
+
+        Returns:
+            A plotly figure with four columns: x, y, w and h.
+
+        Raises:
+            UserError: plotly is not installed, there is no such object, or the head is a regression, which keeps no
+                distributions.
+
+        Examples:
+            >>> import obcn
+            >>> found = obcn.load("obcn").predict("dog.jpg")
+            >>> rival = obcn.load("regression").predict("dog.jpg")
+            >>> figure = found.figure(0, beside={"regression": rival.boxes[0]})
+            >>> [note.text for note in figure.layout.annotations if note.text.startswith("<b>")]
+            ['<b>x</b> · centre x', '<b>y</b> · centre y', '<b>w</b> · width', '<b>h</b> · height']
+        """
+        try:
+            from obcn.figures.belief import belief_of
+            from obcn.figures.histograms import belief_histograms
+            from obcn.figures.lines import model_lines, with_head, with_models
+            from obcn.figures.palette import LIGHT
+        except ImportError as error:
+            raise UserError("figures need plotly, which is not installed; pip install 'obcn[figures]'") from error
+        if not 0 <= index < len(self):
+            raise UserError(f"there is no object {index}: {len(self)} found, counted from 0")
+        if not self.detections.explanation.stages:
+            raise UserError(f"{self.model} is a regression, which keeps no distributions to draw")
+        rivals = {name: _as_box(name, box) for name, box in (beside or {}).items()}
+        belief = belief_of(self.detections, index, rivals)
+        unknown = [name for name in rivals if name not in LIGHT.lines]
+        palette = with_models(LIGHT, model_lines([self.model, *unknown], LIGHT))
+        return belief_histograms(belief, with_head(palette, self.model, belief.rule))
+
     def to_supervision(self) -> sv.Detections:
         """The same as ``supervision.Detections``: class ids from 0 in the order of the detector's classes.
 
@@ -193,3 +235,13 @@ def _as_image(source: Photo) -> Image.Image:
     if isinstance(source, str | Path):
         return read_photo(source)
     raise UserError(f"{type(source).__name__} is no photo; give a path, a PIL image or an (H, W, 3) uint8 RGB array")
+
+
+def _as_box(name: str, box: ArrayLike) -> torch.Tensor:
+    try:
+        corners = np.asarray(box, dtype=np.float32)
+    except (TypeError, ValueError):
+        corners = np.empty(0, dtype=np.float32)
+    if corners.shape != (4,) or not (np.isfinite(corners).all() and (corners[:2] < corners[2:]).all()):
+        raise UserError(f"{name} is {box!r}; give x1, y1, x2, y2 in pixels, the upper left corner first")
+    return torch.from_numpy(corners)

@@ -13,6 +13,9 @@ from PIL import Image
 import obcn
 from obcn.api import PhotoDetector
 from obcn.errors import UserError
+from obcn.figures.belief import belief_of
+from obcn.figures.histograms import coordinate_histograms
+from obcn.records.schema import COORDINATES
 
 SAMPLES = Path(__file__).resolve().parents[1] / "app" / "samples"
 
@@ -99,3 +102,45 @@ def test_an_unknown_name_is_one_line() -> None:
 def test_an_unknown_way_to_decode_is_one_line(detector) -> None:
     with pytest.raises(UserError, match="decode is 'mode'; give one of argmax, expectation"):
         detector.predict(SAMPLES / "dog.jpg", decode="mode")
+
+
+def test_a_figure_holds_what_the_app_draws_of_each_coordinate(detector) -> None:
+    found = detector.predict(SAMPLES / "dog.jpg")
+    figure = found.figure(0, beside={"another": found.boxes[0] + 1})
+    belief = belief_of(found.detections, 0)
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    stages = len(belief.stages)
+    for number, coordinate in enumerate(COORDINATES):
+        alone = [trace for trace in coordinate_histograms(belief, coordinate).data if trace.type == "bar"]
+        for one, same in zip(bars[number * stages :], alone, strict=False):
+            assert (one.x, one.y, one.customdata) == (same.x, same.y, same.customdata)
+    columns = {figure.layout[f"xaxis{bar.xaxis[1:]}"].domain for bar in bars}
+    assert len(bars) == len({bar.yaxis for bar in bars}) == 4 * stages
+    assert len(columns) == 4, "a column each"
+    assert {"compact_obcn, expectation", "compact_obcn, argmax", "another"} <= {trace.name for trace in figure.data}
+
+
+@pytest.mark.parametrize(
+    ("index", "beside", "words"),
+    [
+        (1, None, "no object 1: 1 found, counted from 0"),
+        (-1, None, "no object -1"),
+        (0, {"truth": [1, 2, 3]}, r"truth is \[1, 2, 3\]; give x1, y1, x2, y2 in pixels"),
+        (0, {"truth": [5, 5, 1, 1]}, "upper left corner first"),
+        (0, {"truth": "here"}, "truth is 'here'"),
+    ],
+)
+def test_what_no_figure_can_show_is_one_line(detector, index, beside, words) -> None:
+    with pytest.raises(UserError, match=words):
+        detector.predict(SAMPLES / "dog.jpg").figure(index, beside)
+
+
+def test_a_regression_has_no_distributions_to_draw() -> None:
+    with pytest.raises(UserError, match="regression is a regression, which keeps no distributions"):
+        obcn.load("regression").predict(SAMPLES / "dog.jpg").figure(0)
+
+
+def test_a_figure_without_plotly_names_what_to_install(detector, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "obcn.figures.belief", None)
+    with pytest.raises(UserError, match=r"pip install 'obcn\[figures\]'"):
+        detector.predict(SAMPLES / "dog.jpg").figure(0)

@@ -26,6 +26,9 @@ _HEADROOM = 1.45
 _BAR_GAP = 0.08
 _MARGIN = 0.5 / 23
 
+# Columns of a figure of all four, in screen pixels, and between them room for the ticks of the vertical axis.
+_COLUMN, _BETWEEN, _LEFT, _RIGHT, _LEGEND = 300, 50, 40, 6, 36
+
 # How high each role's line reaches, as a share of the axis: staggered, so that heads do not hide one another.
 _REACH = {"truth": 0.97, "regression": 0.88, "expectation": 0.79, "argmax": 0.70}
 _REACH_OF_OTHERS = (0.84, 0.75, 0.66, 0.92)
@@ -51,13 +54,15 @@ class _Cell:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Where one stage stands: y domain in paper units, and the span of its x axis in normalised offsets.
+    """Where one stage stands: x and y domain in paper units, and the span of its x axis in normalised offsets.
 
-    ``inner`` is the span from the first representative to the last.
+    ``slot`` counts the panels of the whole figure; ``inner`` is the span from the first representative to the last.
     """
 
     stage: StageExplanation
     number: int
+    slot: int
+    across: tuple[float, float]
     top: float
     bottom: float
     origin: float
@@ -88,36 +93,105 @@ def coordinate_histograms(belief: Belief, coordinate: Coordinate, palette: Palet
         coordinate: which of the four.
         palette: the theme's.
     """
-    traces: list[dict] = []
-    notes: list[dict] = []
-    axes: dict[str, dict] = {}
-    panels = _panels(belief, coordinate)
+    column = _column(belief, coordinate, palette)
+    title = {
+        "text": _title(coordinate),
+        "font": {"size": 15, "color": palette.ink},
+        "x": 0,
+        "xref": "paper",
+        "y": 1,
+        "yref": "container",
+        "yanchor": "top",
+        "pad": {"t": 2},
+    }
+    return _figure([column], belief, palette, title=title)
+
+
+def belief_histograms(belief: Belief, palette: Palette = LIGHT) -> go.Figure:
+    """The distributions of all four coordinates beside each other, each as :func:`coordinate_histograms` draws it.
+
+    Args:
+        belief: one object's.
+        palette: the theme's.
+    """
+    count = len(COORDINATES)
+    inner = count * (_COLUMN + _BETWEEN) - _BETWEEN
+    columns = []
+    for number, coordinate in enumerate(COORDINATES):
+        start = number * (_COLUMN + _BETWEEN)
+        column = _column(
+            belief, coordinate, palette, number * len(belief.stages), (start / inner, (start + _COLUMN) / inner)
+        )
+        column.notes.append(
+            {
+                "text": _title(coordinate),
+                "font": {"size": 15, "color": palette.ink},
+                "x": start / inner,
+                "y": 1,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "showarrow": False,
+            }
+        )
+        columns.append(column)
+    height = figure_height(len(belief.stages)) + _LEGEND
+    return _figure(
+        columns,
+        belief,
+        palette,
+        width=inner + _LEFT + _RIGHT,
+        height=height,
+        margin={"l": _LEFT, "r": _RIGHT, "t": _TITLE, "b": _LEGEND},
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+        paper_bgcolor=palette.paper,
+    )
+
+
+@dataclass(frozen=True)
+class _Column:
+    """All that one coordinate draws, as plotly takes it."""
+
+    traces: list[dict]
+    axes: dict[str, dict]
+    notes: list[dict]
+    shapes: list[dict]
+
+
+def _column(
+    belief: Belief,
+    coordinate: Coordinate,
+    palette: Palette,
+    first_slot: int = 0,
+    across: tuple[float, float] = (0.0, 1.0),
+) -> _Column:
+    panels = _panels(belief, coordinate, first_slot, across)
+    shapes = [shape for pair in pairwise(panels) for shape in _link(*pair, palette)]
+    column = _Column([], {}, [], shapes)
     for panel in panels:
-        traces += [_bars(panel, belief, coordinate, palette), *_mark_lines(panel, belief, coordinate, palette)]
+        column.traces.append(_bars(panel, belief, coordinate, palette))
+        column.traces.extend(_mark_lines(panel, belief, coordinate, palette))
         # Plotly draws an axis only if a trace lies on it; the pixel axis has none of its own.
         _, pixel_x, y = _axis_names(panel)
-        traces.append({"type": "scatter", "x": [None], "y": [None], "xaxis": pixel_x, "yaxis": y, "hoverinfo": "skip"})
-        notes += _notes(panel, belief, coordinate, palette)
-        axes |= _axes(panel, belief, coordinate, palette)
+        empty = {"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip", "showlegend": False}
+        column.traces.append({**empty, "xaxis": pixel_x, "yaxis": y})
+        column.notes.extend(_notes(panel, belief, coordinate, palette))
+        column.axes.update(_axes(panel, belief, coordinate, palette))
+    return column
+
+
+def _figure(columns: list[_Column], belief: Belief, palette: Palette, **layout: object) -> go.Figure:
     # One call with everything: plotly's add_ and update_ methods would take three times as long.
     return go.Figure(
-        traces,
+        [trace for column in columns for trace in column.traces],
         {
-            **axes,
-            "annotations": notes,
-            "shapes": [shape for pair in pairwise(panels) for shape in _link(*pair, palette)],
-            "title": {
-                "text": f"<b>{coordinate}</b> · {COORDINATE_NAMES[coordinate]}",
-                "font": {"size": 15, "color": palette.ink},
-                "x": 0,
-                "xref": "paper",
-                "y": 1,
-                "yref": "container",
-                "yanchor": "top",
-                "pad": {"t": 2},
-            },
-            "height": figure_height(len(panels)),
-            "margin": {"l": 40, "r": 6, "t": _TITLE, "b": 0},
+            **{name: axis for column in columns for name, axis in column.axes.items()},
+            "annotations": [note for column in columns for note in column.notes],
+            "shapes": [shape for column in columns for shape in column.shapes],
+            "height": figure_height(len(belief.stages)),
+            "margin": {"l": _LEFT, "r": _RIGHT, "t": _TITLE, "b": 0},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": FONT, "size": 11, "color": palette.muted},
@@ -126,15 +200,20 @@ def coordinate_histograms(belief: Belief, coordinate: Coordinate, palette: Palet
             "showlegend": False,
             "dragmode": False,
             "template": None,
+            **layout,
         },
     )
+
+
+def _title(coordinate: Coordinate) -> str:
+    return f"<b>{coordinate}</b> · {COORDINATE_NAMES[coordinate]}"
 
 
 def _bar_height(stage: int) -> int:
     return _BARS[min(stage, len(_BARS) - 1)]
 
 
-def _panels(belief: Belief, coordinate: Coordinate) -> list[_Panel]:
+def _panels(belief: Belief, coordinate: Coordinate, first_slot: int, across: tuple[float, float]) -> list[_Panel]:
     index = COORDINATES.index(coordinate)
     total = figure_height(len(belief.stages)) - _TITLE
     panels, y = [], total
@@ -149,6 +228,8 @@ def _panels(belief: Belief, coordinate: Coordinate) -> list[_Panel]:
             _Panel(
                 stage=stage,
                 number=number,
+                slot=first_slot + number,
+                across=across,
                 top=top / total,
                 bottom=bottom / total,
                 origin=origin,
@@ -188,8 +269,8 @@ def _outermost(edge: float, representative: float, neighbour: list[_Cell], side:
 
 def _axis_names(panel: _Panel) -> tuple[str, str, str]:
     """Plotly's names of a panel's offset axis, pixel axis and probability axis."""
-    suffix = "" if panel.number == 0 else str(2 * panel.number + 1)
-    return f"x{suffix}", f"x{2 * panel.number + 2}", f"y{'' if panel.number == 0 else panel.number + 1}"
+    suffix = "" if panel.slot == 0 else str(2 * panel.slot + 1)
+    return f"x{suffix}", f"x{2 * panel.slot + 2}", f"y{'' if panel.slot == 0 else panel.slot + 1}"
 
 
 def _layout_name(axis: str) -> str:
@@ -210,6 +291,7 @@ def _bars(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palett
     return {
         "type": "bar",
         "name": f"stage {panel.number + 1}",
+        "showlegend": False,
         "x": [(cell.left + cell.right) / 2 for cell in panel.cells],
         "y": heights,
         "width": [cell.right - cell.left - gap for cell in panel.cells],
@@ -267,6 +349,7 @@ def _mark_lines(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: 
         yield {
             "type": "scatter",
             "name": line.label,
+            "showlegend": panel.slot == 0,
             "x": [at, at] if inside else [at],
             "y": [0, reach] if inside else [reach],
             "xaxis": x,
@@ -298,6 +381,7 @@ def _axes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palett
     )
     shared = {
         "range": [panel.left, panel.right],
+        "domain": panel.across,
         "anchor": y,
         "fixedrange": True,
         "showgrid": False,
@@ -341,7 +425,7 @@ def _notes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palet
     """What the panel shows, and the units of its two axes at their left ends."""
     used = panel.number < belief.used_stages
     spread = f"spread ±{belief.spread_pixels(coordinate, panel.number):.1f} px" if used else "not used now"
-    note = {"x": 0, "xref": "paper", "yref": "paper", "showarrow": False}
+    note = {"x": panel.across[0], "xref": "paper", "yref": "paper", "showarrow": False}
     unit = {**note, "xanchor": "right", "xshift": -4, "font": {"size": 10, "color": palette.muted}}
     return [
         {
@@ -361,11 +445,14 @@ def _notes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palet
 def _link(outer: _Panel, inner: _Panel, palette: Palette) -> list[dict]:
     """The funnel from a bin-wide window of one stage to the next stage, which it is blown up to."""
 
-    def on_paper(offset: float) -> float:
-        return min(max((offset - outer.left) / (outer.right - outer.left), 0.0), 1.0)
+    start, end = outer.across
 
-    left, right = (on_paper(offset) for offset in inner.inner)
-    inset = (inner.inner[0] - inner.left) / (inner.right - inner.left)
+    def on_paper(offset: float, panel: _Panel) -> float:
+        share = (offset - panel.left) / (panel.right - panel.left)
+        return start + (end - start) * min(max(share, 0.0), 1.0)
+
+    left, right = (on_paper(offset, outer) for offset in inner.inner)
+    window_left, window_right = (on_paper(offset, inner) for offset in inner.inner)
     look = {
         "xref": "paper",
         "yref": "paper",
@@ -374,12 +461,12 @@ def _link(outer: _Panel, inner: _Panel, palette: Palette) -> list[dict]:
         "line": {"width": 0},
         "layer": "below",
     }
-    corners = ((left, outer.bottom), (right, outer.bottom), (1 - inset, inner.top), (inset, inner.top))
+    corners = ((left, outer.bottom), (right, outer.bottom), (window_right, inner.top), (window_left, inner.top))
     path = "M " + " L ".join(f"{x},{y}" for x, y in corners) + " Z"
     return [
         {**look, "type": "path", "path": path},
         {**look, "type": "rect", "x0": left, "x1": right, "y0": outer.bottom, "y1": outer.top},
-        {**look, "type": "rect", "x0": inset, "x1": 1 - inset, "y0": inner.bottom, "y1": inner.top},
+        {**look, "type": "rect", "x0": window_left, "x1": window_right, "y0": inner.bottom, "y1": inner.top},
     ]
 
 
