@@ -40,7 +40,7 @@ def measure(data: Path, photos: int, rounds: int) -> dict[str, list[float]]:
     """Seconds per training step of ``compact_obcn`` by number of processes, once per round, taken in turn."""
     found: dict[str, list[float]] = {"1": [], "2": []}
     with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder, "data.yaml")
+        data_file = Path(folder, "data.yaml")
         train, _ = read_annotations(load_data_config(data))
         images = [image | {"file_name": str(train.path(image).resolve())} for image in train.images[:photos]]
         kept = {image["id"] for image in images}
@@ -48,14 +48,14 @@ def measure(data: Path, photos: int, rounds: int) -> dict[str, list[float]]:
         Path(folder, "few.json").write_text(json.dumps({**train.coco, "images": images, "annotations": boxes}))
         one = {"images": images[:1], "annotations": [box for box in boxes if box["image_id"] == images[0]["id"]]}
         Path(folder, "one.json").write_text(json.dumps({**train.coco, **one}))
-        own.write_text(
+        data_file.write_text(
             "format: coco\ntrain: {images: ., annotations: few.json}\nval: {images: ., annotations: one.json}\n"
         )
         for turn in range(rounds):
             for processes, seconds in found.items():
                 output = Path(folder, f"{processes}-{turn}")
                 launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "obcn.cli"]
-                command = ["train", "compact_obcn", "--data", str(own), "--output", str(output), "--init", "obcn"]
+                command = ["train", "compact_obcn", "--data", str(data_file), "--output", str(output), "--init", "obcn"]
                 subprocess.run(
                     [sys.executable, "-m", *launcher, *command, "--epochs", "1", "--device", "cpu"],
                     check=True,

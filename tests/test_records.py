@@ -290,8 +290,8 @@ def test_parts_joined_are_the_whole(run, tmp_path):
     card = Card.model_validate(read_info(path).card)
     parts = [tmp_path / "0.part", tmp_path / "1.part"]
     for part, some in zip(parts, (photos[:1], photos[1:]), strict=True):
-        own = Annotations(annotations.folder, {**annotations.coco, "images": [image for image, _ in some]})
-        list(recorded(iter(some), detector, card, own, part, "obcn eval", "noise"))
+        part_annotations = Annotations(annotations.folder, {**annotations.coco, "images": [image for image, _ in some]})
+        list(recorded(iter(some), detector, card, part_annotations, part, "obcn eval", "noise"))
     whole = tmp_path / "whole.parquet"
     join_records(parts, whole)
     assert read_info(whole) == read_info(path)

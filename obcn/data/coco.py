@@ -108,8 +108,8 @@ def _check_photos(folder: Path, annotations: Path, images: list[dict]) -> None:
         raise UserError(f"{annotations} names {len(missing)} photo(s) that are not in {folder}, first {name}")
     flat = next((image for image in images if min(image["width"], image["height"]) < 1), None)
     if flat is not None:
-        told = f"{flat['width']} x {flat['height']}"
-        raise UserError(f"{annotations}: image {flat['id']} is {told} pixels; write the size of {flat['file_name']}")
+        size = f"{flat['width']} x {flat['height']}"
+        raise UserError(f"{annotations}: image {flat['id']} is {size} pixels; write the size of {flat['file_name']}")
 
 
 def _check(path: Path, content: Any) -> None:

@@ -115,10 +115,10 @@ def _refuse_endless(source: str | Path | BinaryIO, name: str) -> None:
 def _orientation(photo: Image.Image) -> int:
     """As EXIF says, from 1; 1 is upright."""
     try:
-        told = photo.getexif().get(ExifTags.Base.Orientation)
+        turn = photo.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # Pillow's EXIF parser fails in many ways; the pixels are good, and viewers show them as they lie
         return 1
-    return told if told in _TURNS else 1
+    return turn if turn in _TURNS else 1
 
 
 def _as_rgb(photo: Image.Image) -> Image.Image:

@@ -53,8 +53,8 @@ class Ranks:
         equally many samples. A process for which nothing is left gets the first photo with the weight 0: it must take
         part in the backward pass.
         """
-        own = batch[self.rank :: self.count]
-        return own or batch[:1], self.count * len(own) / len(batch)
+        part = batch[self.rank :: self.count]
+        return part or batch[:1], self.count * len(part) / len(batch)
 
     def total(self, values: Tensor) -> Tensor:
         """The sum of the processes' values, the same in each."""

@@ -100,11 +100,11 @@ def result_rows(
         UserError: classes differ, or a photo cannot be read.
     """
     ids = category_ids(detector, annotations)
-    own = []
+    found_here = []
     for record, found in photos:
-        own.append(coco_rows(record["id"], found, ids))
+        found_here.append(coco_rows(record["id"], found, ids))
         on_photo()
-    every = ranks.gathered(own)
+    every = ranks.gathered(found_here)
     # In the order of one process: of two detections with one score the first counts first.
     return [row for number in range(len(annotations)) for row in every[number % ranks.count][number // ranks.count]]
 

@@ -188,9 +188,9 @@ class _Run:
         losses = self.model(photos, targets)
         # A frozen trunk still reports its proposal losses; they have nothing to teach.
         total = weight * sum(loss for loss in losses.values() if loss.requires_grad)
-        told = torch.tensor(float(self.stop.received is not None), device=self.device)
+        stopping = torch.tensor(float(self.stop.received is not None), device=self.device)
         means = [weight / self.ranks.count * loss.detach().float() for loss in losses.values()]
-        shared = self.ranks.total(torch.stack([total.detach().float() / self.ranks.count, told, *means])).tolist()
+        shared = self.ranks.total(torch.stack([total.detach().float() / self.ranks.count, stopping, *means])).tolist()
         self.agreed_to_stop = shared[1] > 0
         if not math.isfinite(shared[0]):
             raise UserError(

@@ -20,11 +20,11 @@ COMMITTED = ROOT / "results" / "frozen-trunk"
 
 
 def test_a_finding_gets_its_figures_from_the_results() -> None:
-    said = fill_in(
+    text = fill_in(
         "Bins reach [[bins | AP50]], [[bins minus numbers | AP]] over numbers; x [[x minus numbers | AP90]].", results()
     )
     # AP50 of bins: 34 and 35. Seed by seed +3 and +2; -1 and +1.
-    assert said == "Bins reach 34.5, +2.5 ± 0.7 over numbers; x +0.0 ± 1.4."
+    assert text == "Bins reach 34.5, +2.5 ± 0.7 over numbers; x +0.0 ± 1.4."
 
 
 @pytest.mark.parametrize("quoted", ["[[bones | AP]]", "[[bins | AP51]]", "[[bins minus bones | AP]]"])

@@ -101,10 +101,10 @@ def test_a_file_that_holds_no_results_is_named(tmp_path) -> None:
 
 
 def test_a_repetition_is_judged_by_the_deviation_over_seeds() -> None:
-    told = compare(results(shift=3.0), results())
+    comparison = compare(results(shift=3.0), results())
     # Student's t of two degrees of freedom, 4.30, times sqrt(2 / 2 + 2 / 2) and sqrt(0.5 / 2 + 0.5 / 2).
-    assert "numbers: AP +3.00, within ± 6.08" in told
-    assert "bins: AP +3.00, within ± 3.04" in told
+    assert "numbers: AP +3.00, within ± 6.08" in comparison
+    assert "bins: AP +3.00, within ± 3.04" in comparison
     assert "bins: AP +3.10, outside ± 3.04" in compare(results(shift=3.1), results())
 
 

@@ -44,9 +44,9 @@ def visit_cold(browser: Browser, folder: Path, later: float) -> int:
         _all_see_boxes(pages)
         for page in pages:
             page.context.close()
-    said = log.read_text(encoding="utf-8")
-    assert "Traceback" not in said, said
-    assert "Error" not in said, said
+    output = log.read_text(encoding="utf-8")
+    assert "Traceback" not in output, output
+    assert "Error" not in output, output
     return seen
 
 

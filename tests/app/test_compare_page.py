@@ -436,5 +436,8 @@ def test_a_link_with_nonsense_in_it_opens_a_sane_page(page, address) -> None:
 
 def test_one_sentence_says_why_the_models_differ(page) -> None:
     app = page({"regression": ([[30.0, 30.0, 130.0, 90.0]], ["dog"], [0.9]), "obcn": ([DOG], ["dog"], [0.8])})
-    (said,) = [text.value for text in app.markdown if "Why do they differ" in text.value]
-    assert "regression and obcn differ in width, by" in said or "regression and obcn differ in centre x, by" in said
+    (sentence,) = [text.value for text in app.markdown if "Why do they differ" in text.value]
+    assert (
+        "regression and obcn differ in width, by" in sentence
+        or "regression and obcn differ in centre x, by" in sentence
+    )

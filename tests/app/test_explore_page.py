@@ -152,7 +152,7 @@ def test_files_that_are_no_records_are_named_and_left_out(folder) -> None:
     pq.write_table(pa.table({"a": [1]}), folder / "other.parquet")
     (folder / "empty").mkdir()
     app = opened(records=["broken.parquet", "cut.parquet", "other.parquet", "gone.parquet", "empty", "bins.parquet"])
-    said = " ".join(warning.value for warning in app.sidebar.warning).replace("\\", "")
+    warnings = " ".join(warning.value for warning in app.sidebar.warning).replace("\\", "")
     for words in (
         "broken.parquet is not a Parquet file",
         "cut.parquet is not a Parquet file",
@@ -160,7 +160,7 @@ def test_files_that_are_no_records_are_named_and_left_out(folder) -> None:
         "gone.parquet: no such file",
         "empty holds no .parquet file",
     ):
-        assert words in said
+        assert words in warnings
     assert len(tiles(app)) == 2
 
 
@@ -326,13 +326,15 @@ def signed(path: Path, card: Card) -> None:
 
 
 def test_a_tile_opens_the_model_that_wrote_the_records_and_no_namesake(folder, monkeypatch) -> None:
-    own = model_file("regression", "regression")
-    training = own.card.training.model_copy(update={"seed": 1})
-    namesake = replace(own, name="regression (run/best)", card=own.card.model_copy(update={"training": training}))
-    models = {item.name: item for item in (own, replace(own, name="the same again"), namesake)}
+    shipped = model_file("regression", "regression")
+    training = shipped.card.training.model_copy(update={"seed": 1})
+    namesake = replace(
+        shipped, name="regression (run/best)", card=shipped.card.model_copy(update={"training": training})
+    )
+    models = {item.name: item for item in (shipped, replace(shipped, name="the same again"), namesake)}
     monkeypatch.setattr(detectors, "available_models", lambda: models)
     measured = Evaluation(command="obcn eval", data="val", images=1, metrics={"AP": 40.0})
-    signed(folder / "regression.parquet", own.card.model_copy(update={"evaluation": measured}))
+    signed(folder / "regression.parquet", shipped.card.model_copy(update={"evaluation": measured}))
     app = opened(records=["regression.parquet"], folder="photos")
     assert tiles(app)[0]["link"].endswith("&models=regression&image=1.png&object=cat%4020%2C20")
     assert not app.main.caption[0].value.startswith("Compare opens without")

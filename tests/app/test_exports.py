@@ -59,11 +59,11 @@ def test_pictures_have_a_title_and_paper_in_the_theme() -> None:
 
 
 def test_a_figure_keeps_its_own_title_and_size_and_is_not_changed() -> None:
-    own = figure(title="Mine", height=200)
-    copy = exports.printable(own, "Other", "white")
+    titled = figure(title="Mine", height=200)
+    copy = exports.printable(titled, "Other", "white")
     assert copy.layout.title.text == "Mine"
     assert copy.layout.height == 200
-    assert own.layout.paper_bgcolor is None
+    assert titled.layout.paper_bgcolor is None
 
 
 def test_a_browser_that_fails_is_told(monkeypatch) -> None:

@@ -104,16 +104,16 @@ def test_a_study_keeps_its_deviations() -> None:
     assert rows.loc["bins", "gain"] == 2.5
     assert rows.loc["bins", "gain_difference"] == pytest.approx(0.0)
     assert pd.isna(rows.loc["numbers", "gain"])
-    said = comparison_table(study_rows(results())).set_index("head")
-    assert said.loc["numbers", "AP"] == "31.0 ± 1.4"
-    assert said.loc["bins", "gain in AP"] == "+2.5 ± 0.7"
-    assert said.loc["x", "gain in AP"] == "+0.0 ± 1.4"
-    assert said.loc["x", "paper's AP"] == ""
+    shown = comparison_table(study_rows(results())).set_index("head")
+    assert shown.loc["numbers", "AP"] == "31.0 ± 1.4"
+    assert shown.loc["bins", "gain in AP"] == "+2.5 ± 0.7"
+    assert shown.loc["x", "gain in AP"] == "+0.0 ± 1.4"
+    assert shown.loc["x", "paper's AP"] == ""
 
 
 def test_losses_have_a_minus_sign() -> None:
-    said = comparison_table(evaluation_rows(EVALUATIONS, load_paper())).set_index("head")
-    assert said.loc["mine", "gain in AP"] == "\N{MINUS SIGN}0.5"
+    shown = comparison_table(evaluation_rows(EVALUATIONS, load_paper())).set_index("head")
+    assert shown.loc["mine", "gain in AP"] == "\N{MINUS SIGN}0.5"
 
 
 def test_bars_show_both_gains_of_the_rows_that_have_both() -> None:

@@ -80,43 +80,44 @@ def test_which_heads_have_tails(codec, expected) -> None:
 
 
 def test_two_answers() -> None:
-    said = why(belief("x", {4: 0.45, 12: 0.55}), moved(x=1.5))
+    sentence = why(belief("x", {4: 0.45, 12: 0.55}), moved(x=1.5))
     apart = (12 - 4) * 0.3 / 10 * 80
     assert (
-        f"obcn sees two answers for centre x (0.55 and 0.45, {apart:.0f} px apart), and its mean lies between" in said
+        f"obcn sees two answers for centre x (0.55 and 0.45, {apart:.0f} px apart), and its mean lies between"
+        in sentence
     )
     assert "mean" not in why(belief("x", {4: 0.45, 12: 0.55}, "argmax"), moved(x=-1.5))
 
 
 def test_one_hill_with_a_dent_is_no_two_answers() -> None:
-    said = why(belief("x", {10: 0.3, 11: 0.25, 12: 0.45}), moved(x=-2.5))
-    assert "two answers" not in said
+    sentence = why(belief("x", {10: 0.3, 11: 0.25, 12: 0.45}), moved(x=-2.5))
+    assert "two answers" not in sentence
 
 
 def test_a_leaning_distribution() -> None:
-    said = why(belief("x", {5: 0.4, 6: 0.2, 7: 0.15, 8: 0.1, 9: 0.1, 10: 0.05}), moved(x=-1.6))
-    assert "obcn's distribution leans, its mean lies" in said
+    sentence = why(belief("x", {5: 0.4, 6: 0.2, 7: 0.15, 8: 0.1, 9: 0.1, 10: 0.05}), moved(x=-1.6))
+    assert "obcn's distribution leans, its mean lies" in sentence
 
 
 def test_a_wide_spread() -> None:
     hill = dict.fromkeys(range(2, 20), 1 / 18)
-    said = why(belief("w", hill), moved(w=1.0))
-    assert "obcn is unsure, its distribution spreads by ±" in said
+    sentence = why(belief("w", hill), moved(w=1.0))
+    assert "obcn is unsure, its distribution spreads by ±" in sentence
 
 
 def test_other_candidates() -> None:
-    said = why(belief("x", {10: 0.5, 11: 0.5}), moved(x=-2), candidate=moved(x=-4))
-    assert "they start from different candidates (IoU 0.43)" in said
+    sentence = why(belief("x", {10: 0.5, 11: 0.5}), moved(x=-2), candidate=moved(x=-4))
+    assert "they start from different candidates (IoU 0.43)" in sentence
 
 
 def test_no_reason_leaves_the_difference_itself() -> None:
-    said = why(belief("x", {10: 0.5, 11: 0.5}), moved(w=1.0))
-    assert said == "regression and obcn differ in width, by 18 px: regression says 98 px and obcn says 80 px."
+    sentence = why(belief("x", {10: 0.5, 11: 0.5}), moved(w=1.0))
+    assert sentence == "regression and obcn differ in width, by 18 px: regression says 98 px and obcn says 80 px."
 
 
 def test_agreement() -> None:
-    said = why(belief("x", {10: 0.5, 11: 0.5}), CANDIDATE + torch.tensor([1.0, 0, 0, 0]))
-    assert said == "regression and obcn agree about this dog: no side is more than 1.0 px apart (IoU 0.99)."
+    sentence = why(belief("x", {10: 0.5, 11: 0.5}), CANDIDATE + torch.tensor([1.0, 0, 0, 0]))
+    assert sentence == "regression and obcn agree about this dog: no side is more than 1.0 px apart (IoU 0.99)."
 
 
 def test_of_three_the_two_that_differ_most() -> None:
@@ -134,7 +135,7 @@ def test_fewer_than_two_answers() -> None:
 
 def test_it_is_always_one_sentence() -> None:
     for seen in (belief("w", {21: 0.9, 3: 0.1}), belief("y", {3: 0.5, 16: 0.5})):
-        said = why(seen, moved(x=1, h=-1))
-        assert said.endswith(".")
-        assert "\n" not in said
-        assert ". " not in said
+        sentence = why(seen, moved(x=1, h=-1))
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+        assert ". " not in sentence

@@ -52,8 +52,8 @@ def launch(processes: int, *command: str, **environment: str) -> list[subprocess
     started = []
     for rank in range(processes):
         job = {"WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        own = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port} | job | environment
-        started.append(subprocess.Popen([sys.executable, *command], env=own, stderr=subprocess.PIPE, text=True))
+        env = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port} | job | environment
+        started.append(subprocess.Popen([sys.executable, *command], env=env, stderr=subprocess.PIPE, text=True))
     return started
 
 
@@ -151,9 +151,9 @@ class TestShares:
     def test_every_photo_is_seen_by_one_process_and_weighs_as_in_one(self):
         batch = list(range(5))
         shares = [Ranks(rank, 2, torch.device("cpu")).share(batch) for rank in range(2)]
-        assert [own for own, _ in shares] == [[0, 2, 4], [1, 3]]
+        assert [part for part, _ in shares] == [[0, 2, 4], [1, 3]]
         # The mean over both of the weighted means is the mean of all.
-        means = [sum(own) / len(own) * weight for own, weight in shares]
+        means = [sum(part) / len(part) * weight for part, weight in shares]
         assert sum(means) / 2 == pytest.approx(2.0)
 
     def test_a_process_without_photos_takes_part_without_weight(self):

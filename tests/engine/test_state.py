@@ -42,8 +42,8 @@ def test_comes_back_as_it_was(saved):
     state.restore(model, optimizer)
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in expected.state_dict().items())
-    for own, other in zip(model.parameters(), expected.parameters(), strict=True):
-        assert torch.equal(optimizer.state[own]["momentum_buffer"], before.state[other]["momentum_buffer"])
+    for parameter, other in zip(model.parameters(), expected.parameters(), strict=True):
+        assert torch.equal(optimizer.state[parameter]["momentum_buffer"], before.state[other]["momentum_buffer"])
 
 
 @pytest.mark.parametrize("name", ["model.0.weight", "momentum.0", "random.0.cpu", "model.1.num_batches_tracked"])

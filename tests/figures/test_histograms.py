@@ -113,8 +113,8 @@ def test_the_upper_axis_reads_in_pixels(coordinate) -> None:
     assert axis.side == "top"
     assert len(axis.tickvals) >= 3
     for at, text in zip(axis.tickvals, axis.ticktext, strict=True):
-        said = float(text.replace("\N{MINUS SIGN}", "-"))
-        assert seen.pixels(coordinate, at) == pytest.approx(said, abs=1e-3)
+        number = float(text.replace("\N{MINUS SIGN}", "-"))
+        assert seen.pixels(coordinate, at) == pytest.approx(number, abs=1e-3)
 
 
 def test_both_ends_of_the_offset_axis_are_named() -> None:

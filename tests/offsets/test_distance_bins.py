@@ -22,11 +22,11 @@ def _tensor(values):
 def test_labels_are_one_at_the_true_bin_and_fall_on_both_sides(codec, share):
     target = _tensor([share * codec.half_range])
     (labels,) = codec.labels(target)
-    own = UniformBins(codec.num_bins, codec.half_range).encode(target).item()
-    assert labels[own] == 1
+    true_bin = UniformBins(codec.num_bins, codec.half_range).encode(target).item()
+    assert labels[true_bin] == 1
     assert ((labels >= 0) & (labels <= 1)).all()
-    assert (labels[:own].diff() >= 0).all()
-    assert (labels[own:].diff() <= 0).all()
+    assert (labels[:true_bin].diff() >= 0).all()
+    assert (labels[true_bin:].diff() <= 0).all()
     assert labels.unique().numel() > 1
 
 
