@@ -27,7 +27,9 @@ def _any_gradient(module: nn.Module) -> bool:
     return any(p.grad is not None and bool((p.grad != 0).any()) for p in module.parameters())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in PAPER else []) for name in NAMES]
+)
 def test_takes_a_training_step(name):
     torch.manual_seed(0)
     config = load_config(name)
