@@ -24,6 +24,7 @@ from obcn.studies.paper import load_paper
 from obcn.studies.results import StudyResults, compare, read_results, write_results
 from obcn.studies.study import Protocol, Study, load_protocol, load_study, study_names
 from obcn.studies.tables import study_table
+from obcn.tables.frames import rows_of
 
 COMMITTED = Path("results/frozen-trunk")
 DATA = Path("docs/voc2012-animals/data.yaml")
@@ -62,8 +63,8 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
         photos=(len(place.train_set), len(place.val_set)),
         trunk=trunk_name(protocol.trunk),
         protocol=protocol,
-        table=study_table(study, metrics, figures).to_dict("records"),
-        outcomes={row.name: {seed: metrics[row.name, seed] for seed in protocol.seeds} for row in study.rows},
+        table=rows_of(study_table(study, metrics, figures)),
+        outcomes={row.name: {seed: {**metrics[row.name, seed]} for seed in protocol.seeds} for row in study.rows},
     )
 
 
@@ -72,7 +73,7 @@ def print_study(results: StudyResults) -> None:
     table = Table(title=results.title)
     for heading in ("", *OF_A_STUDY, "gain in AP", "paper's AP", "paper's gain"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for row in results.frame.to_dict("records"):
+    for row in rows_of(results.frame):
         cells = [_spread(row, figure, f"{figure}_sd") for figure in OF_A_STUDY]
         compared = row["row"] != results.baseline
         gain = _spread(row, "gain_AP", "gain_sd_AP", "+") if compared else ""

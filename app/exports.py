@@ -21,6 +21,7 @@ Thing = TypeVar("Thing", go.Figure, pd.DataFrame)
 # What a figure that fills its column on the page is drawn as; pixels.
 WIDTH, HEIGHT = 1000, 450
 _TITLE_ROOM = 60
+_PICTURES: dict[Picture, str] = {"png": "image/png", "svg": "image/svg+xml"}
 
 
 def export_figures(figures: Mapping[str, go.Figure | Callable[[], go.Figure]], key: str) -> None:
@@ -42,7 +43,7 @@ def export_figures(figures: Mapping[str, go.Figure | Callable[[], go.Figure]], k
         for title, figure in figures.items():
             st.markdown(plain(title))
             with st.container(horizontal=True):
-                for kind, mime in (("png", "image/png"), ("svg", "image/svg+xml")) if drawable else ():
+                for kind, mime in _PICTURES.items() if drawable else ():
                     _button(title, kind, mime, partial(_picture_of, figure, title, paper, kind), key)
                 _button(title, "html", "text/html", partial(_page_of, figure, title, paper), key)
 

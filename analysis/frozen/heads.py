@@ -39,9 +39,10 @@ class HeadSettings(BoxHeadConfig):
 
     @model_validator(mode="after")
     def _own_layers_are_of_later_bins(self) -> "HeadSettings":
-        bins = isinstance(self.offsets, BinOffsets) and self.offsets.num_stages > 1
+        bins = self.offsets
+        later = isinstance(bins, BinOffsets) and bins.num_stages > 1 and bins.stage_features == "shared"
         plain = self.branches == "joint" and self.box_gradient is None and len(self.foreground_iou) == 1
-        if self.later_stages == "own" and not (bins and self.offsets.stage_features == "shared" and plain):
+        if self.later_stages == "own" and not (later and plain):
             raise ValueError("later_stages: own is for two or more stages of bins, not repooled, in a plain joint head")
         return self
 
@@ -105,14 +106,14 @@ def build_head(settings: HeadSettings, detector: Detector, seed: int) -> Head:
     head = draw(0)
     if settings.branches == "separate":
         assert isinstance(head, OffsetRoIHeads), "the studies cascade joint branches only"
-        head.box_head = SeparateBranches(head.box_head, draw(1).box_head)
+        head.box_head = SeparateBranches(_box_head(head), _box_head(draw(1)))
     if settings.box_gradient is not None:
         assert isinstance(head, OffsetRoIHeads), "the settings have refused a cascade"
-        head.box_head = GatedBranch(head.box_head, settings.box_gradient)
+        head.box_head = GatedBranch(_box_head(head), settings.box_gradient)
     if settings.later_stages == "own":
         assert isinstance(settings.offsets, BinOffsets), "the settings have refused others"
         one = settings.offsets.model_copy(update={"num_stages": 1, "ranges": None})
-        first = draw(0, settings.model_copy(update={"offsets": one})).box_head
+        first = _box_head(draw(0, settings.model_copy(update={"offsets": one})))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(2 * seed + 1)
             later = LaterLook(
@@ -120,6 +121,11 @@ def build_head(settings: HeadSettings, detector: Detector, seed: int) -> Head:
             )
         head.box_head = OwnLaterStages(first, later)
     return head
+
+
+def _box_head(head: Head) -> BoxHead:
+    assert isinstance(head.box_head, BoxHead), "as the package builds it"
+    return head.box_head
 
 
 def branches_of(head: Head) -> list[nn.Module]:

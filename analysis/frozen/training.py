@@ -151,8 +151,8 @@ def _losses(runs: Sequence[HeadRun], photos: FeatureBatch, seed: int) -> Iterato
                 sampled, _, labels, offsets = run.head.select_training_samples(photos.proposals.copy(), photos.targets)
                 pooled = run.head.box_roi_pool(photos.pyramid, sampled, photos.image_shapes)
                 shared = pooled, torch.cat(labels), torch.cat(offsets)
-            pooled, labels, offsets = shared
-            yield run.head.losses(*run.head.box_head(pooled), labels, offsets)
+            scores, outputs = run.head.box_head(shared[0])
+            yield run.head.losses(scores, outputs, *shared[1:])
 
 
 def _step(run: HeadRun, losses: Losses, rate: float) -> None:

@@ -55,7 +55,8 @@ class ObjectView:
     def boxes(self) -> dict[str, Tensor]:
         """Every answer's (4,) box in pixels by the name of its line, the candidate first and the truth last."""
         if self.belief is not None:
-            return {"candidate": self.belief.candidate, **self.belief.by_rule, **self.belief.rivals}
+            by_rule = {str(rule): box for rule, box in self.belief.by_rule.items()}
+            return {"candidate": self.belief.candidate, **by_rule, **self.belief.rivals}
         truth = self.seen.truth_of(self.item)
         return self.seen.boxes_of(self.item) | ({} if truth is None else {"truth": truth})
 

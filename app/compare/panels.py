@@ -6,6 +6,7 @@ from app.compare.comparison import Comparison, Settings, num_stages
 from app.compare.found_objects import FoundObject
 from app.components.photo_pair import ClickableBox, Outline, PhotoPanel
 from app.detectors import ModelFile
+from obcn.offsets.distribution import DecodeRule
 
 
 def busy_panels(models: Mapping[str, ModelFile], settings: Settings) -> list[PhotoPanel]:
@@ -50,7 +51,7 @@ def _other_rule(seen: Comparison, model: str, item: FoundObject) -> list[Outline
         return []
     belief = seen.belief_of(item, model)
     assert belief is not None, "what is reported was seen"
-    other = "argmax" if belief.rule == "expectation" else "expectation"
+    other: DecodeRule = "argmax" if belief.rule == "expectation" else "expectation"
     return [Outline("argmax", f"{model}, {other}", belief.by_rule[other].tolist())]
 
 

@@ -1,6 +1,7 @@
 """A plotly figure on the page that does not make the page jump."""
 
 from collections.abc import Callable
+from functools import partial
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -23,5 +24,8 @@ def chart(
     """
     # Streamlit builds a chart anew whenever its figure changes; a box of its height keeps the place open meanwhile.
     place = (where or st.container()).container(height=figure.layout.height, border=False)
-    picking = {} if on_pick is None else {"selection_mode": "points", "on_select": on_pick}
-    place.plotly_chart(figure, theme=None, key=key, config=_BARE, alt=alt or key, **picking)
+    draw = partial(place.plotly_chart, figure, theme=None, key=key, config=_BARE, alt=alt or key)
+    if on_pick is None:
+        draw()
+    else:
+        draw(selection_mode="points", on_select=on_pick)

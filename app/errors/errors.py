@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -212,7 +213,7 @@ def _one_of(label: str, options: list[str], key: str) -> str:
     return chosen or options[0]
 
 
-def _take_home(figures: Mapping[str, Callable[[], go.Figure]], tables: Mapping[str, object]) -> None:
+def _take_home(figures: Mapping[str, Callable[[], go.Figure]], tables: Mapping[str, pd.DataFrame]) -> None:
     with st.container(horizontal=True):
         export_figures(figures, f"figures-{next(iter(figures))}")
         for name, table in tables.items():

@@ -12,6 +12,7 @@ from obcn.figures.box_errors import COORDINATE_TITLES
 from obcn.records.files import RecordInfo
 from obcn.records.rows import MATCH_IOU
 from obcn.tables.box_errors import UNITS
+from obcn.tables.frames import rows_of
 
 UNIT_WORDS = {"px": "px", "normalised": "normalised"}
 
@@ -58,12 +59,12 @@ def histogram_picks(histograms: pd.DataFrame, unit: str) -> Picks:
     """One per bar of the error histograms, the two beyond the axis included, by :func:`histogram_key`."""
     picks = {}
     first = histograms[(histograms.unit == unit) & (histograms.model == histograms.model.iloc[0])]
-    for row in first.itertuples():
+    for row in rows_of(first):
         # Beyond the axis lie two open bins.
-        low, high = (None if np.isinf(end) else float(end) for end in (row.left, row.right))
-        column = f"{UNITS[unit]}_{row.coordinate}"
-        label = f"error in {COORDINATE_TITLES[row.coordinate]}: {interval(low, high)} {UNIT_WORDS[unit]}"
-        picks[histogram_key(row.coordinate, row.left)] = Pick(label, None, Filters(measure=(low, high)), column)
+        low, high = (None if np.isinf(end) else float(end) for end in (row["left"], row["right"]))
+        column = f"{UNITS[unit]}_{row['coordinate']}"
+        label = f"error in {COORDINATE_TITLES[row['coordinate']]}: {interval(low, high)} {UNIT_WORDS[unit]}"
+        picks[histogram_key(row["coordinate"], row["left"])] = Pick(label, None, Filters(measure=(low, high)), column)
     return picks
 
 
@@ -94,12 +95,13 @@ def calibration_picks(tables: Mapping[str, pd.DataFrame], stage: int) -> Picks:
         ("spreads", "spread", "spread", "spread"),
     ):
         table = tables[name]
-        for row in table[table.stage == stage].itertuples():
+        for row in rows_of(table[table.stage == stage]):
             # The interval's upper end is open, and belongs to the group.
-            low, high = float(row.low), float(np.nextafter(np.float32(row.high), np.float32(np.inf)))
-            label = f"{row.model}, {words} in {COORDINATE_TITLES[row.coordinate]}: {row.low:.3g} to {row.high:.3g}"
-            picks[calibration_key(row.model, row.coordinate, by, row.low)] = Pick(
-                label, row.model, Filters(measure=(low, high)), f"stage{stage}_{column}_{row.coordinate}"
+            low, high = float(row["low"]), float(np.nextafter(np.float32(row["high"]), np.float32(np.inf)))
+            place = COORDINATE_TITLES[row["coordinate"]]
+            label = f"{row['model']}, {words} in {place}: {row['low']:.3g} to {row['high']:.3g}"
+            picks[calibration_key(row["model"], row["coordinate"], by, row["low"])] = Pick(
+                label, row["model"], Filters(measure=(low, high)), f"stage{stage}_{column}_{row['coordinate']}"
             )
     return picks
 
@@ -112,13 +114,13 @@ def calibration_key(model: str, coordinate: str, by: str, low: float) -> str:
 def precision_picks(table: pd.DataFrame) -> Picks:
     """One per model and IoU threshold of ``ap_by_iou``, by :func:`precision_key`: the objects that fail there."""
     picks = {}
-    for row in table.itertuples():
-        missed = row.iou <= MATCH_IOU
+    for row in rows_of(table):
+        missed = row["iou"] <= MATCH_IOU
         what = "not found at IoU" if missed else "found, but boxed worse than IoU"
-        picks[precision_key(row.model, row.iou)] = Pick(
-            f"{row.model}, {what} {row.iou:.2f}",
-            row.model,
-            Filters(measure=(None if missed else MATCH_IOU, round(float(row.iou), 2))),
+        picks[precision_key(row["model"], row["iou"])] = Pick(
+            f"{row['model']}, {what} {row['iou']:.2f}",
+            row["model"],
+            Filters(measure=(None if missed else MATCH_IOU, round(float(row["iou"]), 2))),
             "iou",
             sort="lowest IoU" if missed else "highest IoU",
         )

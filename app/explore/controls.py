@@ -18,7 +18,7 @@ PAGE_OF_EXPLORE = "explore/explore.py"
 GAINS, SCORES, ENTROPIES = (-1.0, 1.0), (0.0, 1.0), (0.0, 4.0)
 
 # Keys of the controls, which are the names in the address too; the filters with the values that let all pass.
-FILTERS = {
+FILTERS: dict[str, object] = {
     "classes": [],
     "sizes": [],
     "gain": GAINS,
@@ -119,9 +119,10 @@ def _choose_measure(info: RecordInfo) -> tuple[str | None, tuple[float | None, f
         )
         low, high = st.columns(2)
         off = chosen == ANY
-        options = {"value": None, "format": "%.6g", "bind": "query-params", "disabled": off}
-        above = low.number_input("from", key="above", **options)
-        below = high.number_input("to, below", key="below", **options)
+        above, below = (
+            column.number_input(label, value=None, format="%.6g", key=key, bind="query-params", disabled=off)
+            for column, label, key in ((low, "from", "above"), (high, "to, below", "below"))
+        )
     return (None, None) if off else (measures[chosen], (above, below))
 
 

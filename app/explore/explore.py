@@ -19,6 +19,7 @@ from app.sources import photo_folder
 from obcn.errors import UserError
 from obcn.figures.lines import model_lines, with_models
 from obcn.figures.palette import DARK, LIGHT, Line, Palette
+from obcn.tables.frames import rows_of
 
 PER_PAGE = 24
 OBJECTS, PHOTOS = "objects", "photos"
@@ -116,7 +117,7 @@ def _show(
         else:
             alarms = {side: load.load_alarms(choice.paths[number]) for side, number in sides.items()}
             tiles = photo_tiles(rows, collection, alarms, names, source)
-    st.session_state["tiles-shown"] = [source.parameters(row) for row in rows.to_dict("records")]
+    st.session_state["tiles-shown"] = [source.parameters(row) for row in rows_of(rows)]
     if sides:
         st.caption(SAYS[show])
     photo_grid(tiles, lines, palette, "grid", _open_tile)
@@ -144,7 +145,7 @@ def _choose_page(count: int, total: int, show: str, view: tuple) -> int:
 def _lines(choice: Choice, sides: dict[Side, int], palette: Palette) -> dict[str, Line]:
     """A line for each side, its model's, and the truth's."""
     of_model = model_lines(choice.names, palette)
-    of_side = {side: of_model[choice.names[number]] for side, number in sides.items()}
+    of_side: dict[str, Line] = {side: of_model[choice.names[number]] for side, number in sides.items()}
     return {**of_side, "truth": palette.lines["truth"]}
 
 

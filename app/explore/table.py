@@ -103,8 +103,8 @@ def order_of(table: pd.DataFrame, sort: str) -> np.ndarray:
     """(rows,) row numbers in the order that ``sort`` names; rows without a value come last."""
     column, largest_first = SORTS[sort]
     if column == "file_name":
-        values = table.file_name
-        names = values.cat.codes if isinstance(values.dtype, pd.CategoricalDtype) else values
+        files = table.file_name
+        names = files.cat.codes if isinstance(files.dtype, pd.CategoricalDtype) else files
         return np.argsort(names.to_numpy(), kind="stable")
     values = table[column].to_numpy(np.float32)
     return np.argsort(-values if largest_first else values, kind="stable")

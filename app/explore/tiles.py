@@ -15,12 +15,13 @@ import pandas as pd
 
 from app.compare.found_objects import place_of
 from app.components.photo_grid import Tile, TileBox
-from app.explore.table import TRUTH, Collection
+from app.explore.table import TRUTH, Collection, Side
 from app.paths import reachable
 from obcn.data import read_photo
 from obcn.errors import UserError
 from obcn.records.rows import MATCH_IOU
 from obcn.records.schema import CORNERS, each
+from obcn.tables.frames import rows_of
 
 # Longest side of a thumbnail, pixels: sharp on a tile of up to 300 px.
 THUMBNAIL = 420
@@ -61,7 +62,7 @@ class Source:
         return link
 
 
-def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, whole: bool) -> list[Tile]:
+def object_tiles(rows: pd.DataFrame, names: Mapping[Side, str], source: Source, whole: bool) -> list[Tile]:
     """A tile per object.
 
     Args:
@@ -70,7 +71,7 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, w
         source: of the pictures.
         whole: show whole photos; else what is around the object.
     """
-    records = rows.to_dict("records")
+    records = rows_of(rows)
     boxes = [_boxes(row, names) for row in records]
     views = [
         _whole(row) if whole else _around([box.box for box in tile_boxes], row)
@@ -97,8 +98,8 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[str, str], source: Source, w
 def photo_tiles(
     rows: pd.DataFrame,
     collection: Collection,
-    alarms: Mapping[str, pd.DataFrame],
-    names: Mapping[str, str],
+    alarms: Mapping[Side, pd.DataFrame],
+    names: Mapping[Side, str],
     source: Source,
 ) -> list[Tile]:
     """A tile per photo, with all its true objects and what the heads made of them.
@@ -110,13 +111,13 @@ def photo_tiles(
         names: as in :func:`object_tiles`.
         source: of the pictures.
     """
-    records = rows.to_dict("records")
+    records = rows_of(rows)
     shown = np.flatnonzero(np.isin(collection.place, rows.index))
     objects = collection.objects.iloc[shown].groupby(collection.place[shown])
     pictures = _pictures(source.folder, records, [_whole(row) for row in records])
     tiles = []
     for place, row, (picture, note) in zip(rows.index, records, pictures, strict=True):
-        in_photo = objects.get_group(place).to_dict("records") if place in objects.groups else []
+        in_photo = rows_of(objects.get_group(place)) if place in objects.groups else []
         boxes = [box for each_object in in_photo for box in _boxes(each_object, names)]
         extra = {side: _of_photo(alarms[side], row["file_name"]) for side in names}
         boxes += [
@@ -124,7 +125,7 @@ def photo_tiles(
                 side, f"{names[side]}: false alarm, {alarm['category']} {alarm['score']:.2f}", _corners(alarm, "box")
             )
             for side, found in extra.items()
-            for alarm in found.to_dict("records")
+            for alarm in rows_of(found)
         ]
         values = [(side, _found(in_photo, side, len(extra[side]))) for side in names]
         tiles.append(
@@ -144,10 +145,10 @@ def photo_tiles(
     return tiles
 
 
-def _boxes(row: Mapping[str, Any], names: Mapping[str, str]) -> list[TileBox]:
+def _boxes(row: Mapping[str, Any], names: Mapping[Side, str]) -> list[TileBox]:
     """Truth below, then the heads' boxes, the head that is looked at on top."""
     boxes = [TileBox("truth", f"truth: {row['category']}", tuple(row[name] for name in TRUTH))]
-    for side in reversed(names):
+    for side in reversed(list(names)):
         corners = _corners(row, f"{side}_box")
         if not np.isnan(corners).any():
             boxes.append(TileBox(side, f"{names[side]}: IoU {row[f'{side}_iou']:.2f}", corners))
@@ -207,8 +208,8 @@ def _around(boxes: Sequence[Sequence[float]], row: Mapping[str, Any]) -> Area:
     photo = np.array((row["image_width"], row["image_height"]))
     start = (low + high - size) / 2
     start = np.where(size <= photo, np.clip(start, 0, photo - size), (photo - size) / 2)
-    x1, y1, x2, y2 = (*start, *(start + size))
-    return float(x1), float(y1), float(x2), float(y2)
+    (x1, y1), (x2, y2) = start.tolist(), (start + size).tolist()
+    return x1, y1, x2, y2
 
 
 def _part(view: Area, row: Mapping[str, Any]) -> Area:
@@ -252,7 +253,8 @@ def thumbnail(path: Path, part: Area, stamp: int) -> str:
     Raises:
         UserError: not an image, or cut short.
     """
-    picture = read_photo(path).crop(tuple(map(int, part)))
+    x1, y1, x2, y2 = map(int, part)
+    picture = read_photo(path).crop((x1, y1, x2, y2))
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=82)

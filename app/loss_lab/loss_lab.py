@@ -220,7 +220,8 @@ def _show_numbers(descents: dict[str, Descent], chosen: Settings) -> pd.DataFram
     text = table.set_index("loss").map(lambda value: f"{value:.3f}")
     text["steps until close"] = [f"more than {STEPS}" if steps is None else str(steps) for steps in until]
     st.html(html_table(text.reset_index(), "Each loss in numbers"))
-    return table.assign(**{"steps until close": until})
+    table["steps until close"] = until
+    return table
 
 
 def _row(name: str, descent: Descent, step: int) -> dict[str, object]:

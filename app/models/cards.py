@@ -83,13 +83,13 @@ def checkpoint_pair(names: Sequence[str]) -> tuple[int, int]:
     if len(weights) > 1 or len(cards) > 1:
         raise UserError("bring one model at a time: one .safetensors file and its .json card")
     if not cards:
-        name = PurePath(names[weights[0]])
+        lone = PurePath(names[weights[0]])
         raise UserError(
-            f"{name} comes without its card: add {name.stem}.json, which obcn train wrote beside it, to the same upload"
+            f"{lone} comes without its card: add {lone.stem}.json, which obcn train wrote beside it, to the same upload"
         )
     if not weights:
-        name = PurePath(names[cards[0]])
-        raise UserError(f"{name} comes without its weights: add {name.stem}.safetensors to the same upload")
+        lone = PurePath(names[cards[0]])
+        raise UserError(f"{lone} comes without its weights: add {lone.stem}.safetensors to the same upload")
     return weights[0], cards[0]
 
 

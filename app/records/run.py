@@ -6,9 +6,9 @@ import shlex
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -117,12 +117,15 @@ def write(job: Job, device: str = "cpu", on_photos: Callable[[int], None] = lamb
         if not part.is_file():
             done = iter(range(start + 1, start + PART + 1))
             part_annotations = _only(annotations, images)
-            write_records(
-                detector, card, part_annotations, part, job.command, job.data, lambda done=done: on_photos(next(done))
-            )
+            on_photo = partial(_count, done, on_photos)
+            write_records(detector, card, part_annotations, part, job.command, job.data, on_photo)
         on_photos(start + len(images))
     join_records(parts, job.path)
     shutil.rmtree(_parts(job))
+
+
+def _count(done: Iterator[int], on_photos: Callable[[int], None]) -> None:
+    on_photos(next(done))
 
 
 def done_before(job: Job, total: int) -> int:

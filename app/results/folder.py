@@ -101,10 +101,11 @@ def evaluation_rows(evaluations: Mapping[str, Evaluation], paper: Paper) -> pd.D
         if paper_row is not None:
             row["paper_AP"] = paper_row.AP
         if name != BASELINE and baseline is not None and {"AP"} <= metrics.keys() & baseline.metrics.keys():
-            row["gain"] = metrics["AP"] - baseline.metrics["AP"]
+            gain = metrics["AP"] - baseline.metrics["AP"]
+            row["gain"] = gain
             if paper_row is not None:
-                row["paper_gain"] = paper_row.AP - paper.rows[BASELINE].AP
-                row["gain_difference"] = row["gain"] - row["paper_gain"]
+                paper_gain = paper_row.AP - paper.rows[BASELINE].AP
+                row |= {"paper_gain": paper_gain, "gain_difference": gain - paper_gain}
         rows.append(row)
     return pd.DataFrame(rows, columns=["row", *BY_IOU, "gain", "paper_AP", "paper_gain", "gain_difference"])
 

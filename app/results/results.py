@@ -24,6 +24,7 @@ from obcn.studies.findings import ORDER, fill_in, verdict
 from obcn.studies.paper import Paper, load_paper
 from obcn.studies.results import StudyResults
 from obcn.studies.study import load_study
+from obcn.tables.frames import rows_of
 
 # Pixels that the title takes in a figure of analysis; on the page the heading stands above it.
 ROOM_OF_TITLE = 80
@@ -169,8 +170,8 @@ def _verdicts(study: StudyResults) -> list[str]:
         return []
     of_paper = frame[frame.paper_gain_AP.notna() & (frame.paper_gain_AP != 0)]
     return [
-        verdict(row.row, row.gain_AP, row.gain_sd_AP, int(row.seeds), row.paper_gain_AP)
-        for row in of_paper.itertuples()
+        verdict(row["row"], row["gain_AP"], row["gain_sd_AP"], int(row["seeds"]), row["paper_gain_AP"])
+        for row in rows_of(of_paper)
     ]
 
 

@@ -89,9 +89,9 @@ def belief_of(found: PhotoDetections, row: int, rivals: Mapping[str, Tensor] | N
     Raises:
         ValueError: the head keeps no distribution, so there is no belief to show.
     """
-    if not found.explanation.stages:
-        raise ValueError("a regression head keeps no distribution over offsets")
     codec = found.codec
+    if codec.rule is None:
+        raise ValueError("a regression head keeps no distribution over offsets")
     one = slice(row, row + 1)
     stages = tuple(
         StageExplanation(

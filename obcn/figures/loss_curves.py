@@ -31,7 +31,7 @@ def loss_and_gradient_figure(curves: pd.DataFrame, palette: Palette = LIGHT) -> 
                     y=part[value],
                     name=name,
                     mode="lines",
-                    line={"color": colours[family], "dash": _DASHES[number % len(_DASHES)], "width": 2.5},
+                    line={"color": colours[str(family)], "dash": _DASHES[number % len(_DASHES)], "width": 2.5},
                     hovertemplate=f"<b>{name}</b><br>error %{{x:+.2f}}<br>{value} %{{y:.3f}}<extra></extra>",
                     legendgroup=name,
                     showlegend=column == 1,

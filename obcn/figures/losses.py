@@ -128,7 +128,7 @@ def _stretches(edges: list[float]) -> list[str]:
 
 
 def _chart(
-    series: Mapping[str, tuple[list[float], list[float]]],
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     at: float,
     y_title: str,
     x_title: str,

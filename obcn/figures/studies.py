@@ -23,7 +23,7 @@ def curves_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
     """AP against what varies along each curve, such as the number of bins; bars are standard deviations over seeds."""
     table = results.frame
     figure = go.Figure()
-    for curve, line in lines_in_order(table.curve.unique(), palette).items():
+    for curve, line in lines_in_order(list(table.curve.unique()), palette).items():
         part = table[table.curve == curve]
         figure.add_scatter(
             x=part["at"],
@@ -52,9 +52,10 @@ def seed_gains_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Fig
     ours, paper = palette.lines["expectation"], palette.lines["stage"]
     figure = go.Figure()
     seeds = [
-        (row, seed, results.outcomes[row][seed]["AP"] - results.outcomes[results.baseline][seed]["AP"])
+        (row, seed, ap - base)
         for row in rows.row
-        for seed in results.outcomes[row]
+        for seed, outcome in results.outcomes[row].items()
+        if (ap := outcome["AP"]) is not None and (base := results.outcomes[results.baseline][seed]["AP"]) is not None
     ]
     figure.add_scatter(
         x=[gain for _, _, gain in seeds],
@@ -100,7 +101,7 @@ def trade_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
     """
     table = results.frame
     figure = go.Figure()
-    for curve, line in lines_in_order(table.curve.unique(), palette).items():
+    for curve, line in lines_in_order(list(table.curve.unique()), palette).items():
         part = table[table.curve == curve]
         figure.add_scatter(
             x=part.AP90,

@@ -23,6 +23,10 @@ RegressionLoss = Literal["l2", "smooth_l1", "giou"]
 class OffsetCodec(Protocol):
     """How four numbers are written as ``num_outputs`` network outputs per candidate."""
 
+    def __hash__(self) -> int:
+        """A plain value's: what follows from a codec can be kept under it."""
+        ...
+
     @property
     def box(self) -> BoxCode:
         """What the numbers mean for a box; all docstrings here say "offsets", as this project's heads have them."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from obcn.errors import UserError
 from obcn.studies.study import Figure, Protocol
 from obcn.studies.tables import half_interval
+from obcn.tables.frames import rows_of
 
 
 class StudyResults(BaseModel):
@@ -90,19 +91,19 @@ def compare(ours: StudyResults, committed: StudyResults) -> str:
     "Within" means: inside the 95% confidence interval of the difference of the two means over seeds.
     """
     lines = [f"against the committed results of {committed.dates[1][:10]} ({', '.join(committed.commits)}):"]
-    before = committed.frame.set_index("row")
-    for row in ours.frame.itertuples():
-        if row.row not in before.index:
-            lines.append(f"  {row.row}: not among them")
+    before = {row["row"]: row for row in rows_of(committed.frame)}
+    for row in rows_of(ours.frame):
+        there = before.get(row["row"])
+        if there is None:
+            lines.append(f"  {row['row']}: not among them")
             continue
-        there = before.loc[row.row]
-        apart = row.AP - there.AP
-        variance = row.AP_sd**2 / row.seeds + there.AP_sd**2 / there.seeds
-        allowed = half_interval(variance, max(int(row.seeds + there.seeds) - 2, 1))
+        apart = row["AP"] - there["AP"]
+        variance = row["AP_sd"] ** 2 / row["seeds"] + there["AP_sd"] ** 2 / there["seeds"]
+        allowed = half_interval(variance, max(int(row["seeds"] + there["seeds"]) - 2, 1))
         verdict = (
             "no deviation over seeds is known"
             if pd.isna(allowed)
             else ("within" if abs(apart) <= allowed else "outside")
         )
-        lines.append(f"  {row.row}: AP {apart:+.2f}, {verdict}" + ("" if pd.isna(allowed) else f" ± {allowed:.2f}"))
+        lines.append(f"  {row['row']}: AP {apart:+.2f}, {verdict}" + ("" if pd.isna(allowed) else f" ± {allowed:.2f}"))
     return "\n".join(lines)

@@ -46,7 +46,7 @@ def _rows(
     low, high = _basic_band(ap, draws)
     if reference is None:
         difference, (difference_low, difference_high) = np.full(len(ap), np.nan), _band(draws[:0])
-        mean_difference, mean_band = np.nan, (np.nan, np.nan)
+        mean_difference, mean_band = np.nan, _band(np.empty((0, 1)))
     else:
         difference = ap - reference[0].ap()
         difference_low, difference_high = _band(draws - reference[1])
@@ -70,8 +70,8 @@ def _rows(
         "ap_low": float(mean_low[0]),
         "ap_high": float(mean_high[0]),
         "difference": mean_difference,
-        "difference_low": float(np.ravel(mean_band[0])[0]),
-        "difference_high": float(np.ravel(mean_band[1])[0]),
+        "difference_low": float(mean_band[0][0]),
+        "difference_high": float(mean_band[1][0]),
         "ap50": ap[0],
         "ap50_localised": localised[0],
         "recovered_by_placement": localised[0] - ap[0],

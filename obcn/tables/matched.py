@@ -41,14 +41,14 @@ class MatchedRows:
         table = read_records(self.path, list(columns))
         return [table.column(name).to_numpy()[self.where] for name in columns]
 
-    def groups(self, by: str) -> pd.Categorical:
+    def groups(self, by: str) -> "pd.Categorical[str]":
         """(matched rows,) group of each row: ``all``, ``size`` (COCO's) or ``class``.
 
         Raises:
             ValueError: another word.
         """
         if by == "all":
-            return pd.Categorical.from_codes(np.zeros(len(self), dtype=np.int8), ["all"])
+            return pd.Categorical.from_codes(np.zeros(len(self), dtype=np.int8), pd.Index(["all"]))
         if by == "size":
             (area,) = self.values(["truth_area"])
             return size_of(area)
@@ -59,9 +59,9 @@ class MatchedRows:
         raise ValueError(f"group by all, size or class, not {by!r}")
 
 
-def size_of(area: np.ndarray) -> pd.Categorical:
+def size_of(area: np.ndarray) -> "pd.Categorical[str]":
     """COCO's size of objects, by their annotated area in square pixels."""
-    return pd.Categorical.from_codes(np.digitize(area, _SIZE_EDGES).astype(np.int8), list(SIZES))
+    return pd.Categorical.from_codes(np.digitize(area, _SIZE_EDGES).astype(np.int8), pd.Index(SIZES))
 
 
 def load_matched(paths: Sequence[Path]) -> list[MatchedRows]:

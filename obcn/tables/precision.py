@@ -146,7 +146,8 @@ def _class_results(judge: COCOeval, entries: list[dict], photo_ids: np.ndarray) 
         return ClassResults(np.zeros(0, dtype=int), none, none, none, none, objects)
     joined = [np.concatenate(values, axis=-1) for values in zip(*parts, strict=True)]
     order = np.argsort(-joined[0], kind="mergesort")
-    return ClassResults(*(values[..., order] for values in joined[1:]), objects)
+    places, matched, ignored, right, aside = (values[..., order] for values in joined[1:])
+    return ClassResults(places, matched, ignored, right, aside, objects)
 
 
 def _localise(judge: COCOeval, entry: dict, matched: np.ndarray, ignored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
