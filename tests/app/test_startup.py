@@ -78,6 +78,7 @@ def test_the_words_appear_before_anything_heavy_is_imported() -> None:
     assert not {"torch", "torchvision", "pyarrow", "plotly"}.intersection(modules_of(BEFORE))
 
 
+@pytest.mark.slow
 def test_no_page_imports_in_a_visitors_thread() -> None:
     ours = ("app", "obcn", "analysis", "torch", "torchvision", "timm")
     assert [name for name in modules_of(AFTER) if name.split(".")[0] in ours] == []

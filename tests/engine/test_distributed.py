@@ -78,6 +78,7 @@ def own_folder(folder) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_losses_of_two_processes_are_those_of_one(own_folder, tmp_path):
     found = []
     for processes in (1, 2):
@@ -91,6 +92,7 @@ def test_losses_of_two_processes_are_those_of_one(own_folder, tmp_path):
     assert figures(tmp_path / "1")[-1]["AP"] == pytest.approx(figures(tmp_path / "2")[-1]["AP"], abs=2.0)
 
 
+@pytest.mark.slow
 def test_a_run_outlives_the_death_of_one_process(own_folder, tmp_path):
     output = tmp_path / "run"
     command = ("-m", "obcn.cli", *training(own_folder, output, "--save-every", "1"))
@@ -99,9 +101,8 @@ def test_a_run_outlives_the_death_of_one_process(own_folder, tmp_path):
         assert first.poll() is None, first.stderr.read()
         time.sleep(0.02)
     second.send_signal(signal.SIGKILL)
-    started = time.monotonic()
-    _, errors = first.communicate(timeout=60)
-    assert time.monotonic() - started < 60
+    # Far below the ten minutes that it waits for one that is only slow.
+    _, errors = first.communicate(timeout=180)
     assert first.returncode == 2
     assert "Traceback" not in errors
     assert "obcn: another process of this run is gone" in errors
@@ -120,6 +121,7 @@ def test_a_run_outlives_the_death_of_one_process(own_folder, tmp_path):
     assert saved_step(output) == 15
 
 
+@pytest.mark.slow
 def test_evaluation_in_two_processes_is_that_of_one(own_folder, tmp_path):
     samples = Path(__file__).resolve().parents[2] / "app" / "samples"
     command = ("-m", "obcn.cli", "eval", "--model", "obcn", "--device", "cpu", "--images", str(samples))

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -75,6 +76,7 @@ def figures(output: Path) -> list[dict]:
     return [{name: value for name, value in line.items() if name != "minutes"} for line in lines]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_run_ends_with_the_same_weights(folder, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     uninterrupted = start_command(folder, whole)

@@ -91,6 +91,7 @@ def test_a_run_stopped_in_its_validation_goes_on_with_it(run, whole, tmp_path, m
     assert_same(output, whole)
 
 
+@pytest.mark.slow
 def test_sigterm_to_every_process_ends_the_command_with_its_status(folder, tmp_path):
     """Some clusters signal the whole group: the loader must not take the step that is under way with it."""
     output = tmp_path / "run"
@@ -105,6 +106,7 @@ def test_sigterm_to_every_process_ends_the_command_with_its_status(folder, tmp_p
     assert errors.strip().splitlines()[-1].startswith(f"obcn: stopped after step {saved_step(output)} of 18; all is")
 
 
+@pytest.mark.slow
 def test_a_second_run_in_the_same_folder_is_refused_until_the_first_is_gone(run, folder, tmp_path):
     output = tmp_path / "run"
     first = start_frequent(folder, output)

@@ -271,6 +271,7 @@ def test_validation_sees_photos_at_the_size_that_inference_uses(config, train_se
     assert sizes == [(80,), (80,)]
 
 
+@pytest.mark.slow
 def test_four_photos_are_learnt(config, train_set, tmp_path, monkeypatch):
     """Losses of candidates and classes fall, and the boxes are found. The box loss itself may rise: it is a sum over
     the positives, and a better trunk proposes more of them."""
