@@ -111,7 +111,7 @@ def main(
     _, photos = read_annotations(load_data_config(data))
     tables = [selection_table(name, load_for_inference(name)[0], photos, weight, sigma) for name in model]
     table = pd.concat(tables, ignore_index=True)
-    typer.echo(table.round(2).to_string(index=False))
+    typer.echo(table.round(dict.fromkeys(BY_IOU, 2)).to_string(index=False))
     write_tables(output, {"selection": table})
 
 
