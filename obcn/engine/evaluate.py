@@ -120,10 +120,7 @@ def average_precision(annotations: Annotations, rows: list[dict]) -> dict[str, f
         AP, AP50 to AP90, APs, APm, APl, and ``AP:NAME`` for each class; NaN where no object is counted.
     """
     judge = judged(annotations, rows)
-    with contextlib.redirect_stdout(io.StringIO()):
-        judge.accumulate()
-    # (IoU thresholds, recalls, classes, areas, detections per photo); -1 where a class has no object.
-    precision = judge.eval["precision"][..., -1]
+    precision = judge.accumulated()[..., -1]
     every_area = precision[..., judge.params.areaRngLbl.index("all")]
     figures = {"AP": _mean(every_area)}
     for name, iou in IOU_FIGURES.items():
@@ -136,17 +133,21 @@ def average_precision(annotations: Annotations, rows: list[dict]) -> dict[str, f
     return figures
 
 
-def judged(annotations: Annotations, rows: list[dict]) -> COCOeval:
+def judged(annotations: Annotations, rows: list[dict], iou: float | None = None) -> "_Judge":
     """COCO's evaluation of the rows, matched photo by photo (``evalImgs``) but not yet accumulated.
 
     Args:
         annotations: the truth.
         rows: COCO result rows.
+        iou: judge at this threshold and objects of every size alone; by default all that COCO does.
     """
     found = [{**row, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0} for row in rows]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = _index(annotations.coco, annotations.coco["annotations"])
         judge = _Judge(truth, _index(annotations.coco, found), "bbox")
+        if iou is not None:
+            judge.params.iouThrs = np.array([iou])
+            judge.params.areaRng, judge.params.areaRngLbl = judge.params.areaRng[:1], judge.params.areaRngLbl[:1]
         judge.evaluate()
     return judge
 
@@ -157,6 +158,13 @@ class _Judge(COCOeval):
     As with all that COCO ignores but crowds, that is one detection for each such object: a second one on it counts as
     false, where VOC's own tools would pass over it too.
     """
+
+    def accumulated(self) -> np.ndarray:
+        """Precision by (IoU thresholds, recalls, classes, areas, detections per photo); -1 of a class without an
+        object."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.accumulate()
+        return self.eval["precision"]
 
     def _prepare(self) -> None:
         super()._prepare()
