@@ -69,6 +69,12 @@ def main(
     if rows > MANY_ROWS:
         typer.echo(f"{rows:,} rows: takes minutes, and up to {rows * BYTES_PER_ROW / 1e9:.1f} GB of memory", err=True)
     tables, figures = ap_by_iou(records, samples, seed)
+    if len(records) > 1 and tables["ap_by_iou"].difference.isna().all():
+        typer.echo(
+            "ap_by_iou: these record files are of different photos or objects: their curves say nothing about which "
+            "model is better, and no difference is drawn; evaluate all models on the same data",
+            err=True,
+        )
     for row in tables["ap_summary"].itertuples():
         typer.echo(
             f"{row.model}: AP {row.ap:.1f} ({row.ap_low:.1f} to {row.ap_high:.1f}), AP50 {row.ap50:.1f}; "

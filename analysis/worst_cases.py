@@ -140,10 +140,11 @@ def _sheet(
             found = not np.isnan(corners).any()
             if found:
                 boxes.append((lines[name], corners))
-            words.append(f"{name} {row[f'iou_{head}']:.2f}" if found else f"{name} nothing")
+            # The number first: a long name may be cut.
+            words.append(f"IoU {row[f'iou_{head}']:.2f}: {name}" if found else f"nothing: {name}")
         boxes.append((palette.lines["truth"], tuple(row[name] for name in each("truth", CORNERS))))
         caption = f"{row['category']}, {row['file_name']}"
-        tiles.append(Tile(read_photo(photos / row["file_name"]), boxes, (caption, "IoU: " + ", ".join(words))))
+        tiles.append(Tile(read_photo(photos / row["file_name"]), boxes, (caption, *words[::-1])))
     legend = [("truth", palette.lines["truth"]), *((name, lines[name]) for name in (worse, better))]
     return contact_sheet(f"Where {better} beats {worse}", legend, tiles, palette)
 

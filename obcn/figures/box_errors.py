@@ -16,6 +16,9 @@ COORDINATE_TITLES = {"x": "x, centre", "y": "y, centre", "w": "w, width", "h": "
 UNIT_TITLES = {"normalised": "error, normalised offset", "px": "error, pixels"}
 LABELS = {"size": "object size (COCO)", "class": "class", "all": ""}
 
+# Groups of fewer detections say too little for a line from one to the next.
+FEW = 30
+
 Lines = Mapping[str, Line]
 
 
@@ -174,6 +177,8 @@ def calibration_figure(
 ) -> go.Figure:
     """Reliability curves of one stage: of the top bin's probability (above) and of the spread (below).
 
+    Bars hold 95% of what as many detections would give again. Points of fewer than ``FEW`` detections are not joined.
+
     Each curve has ``meta``: its model, coordinate, and the quantity that it is by. Its ``customdata`` are count, and
     least and greatest of that quantity.
 
@@ -197,9 +202,10 @@ def calibration_figure(
                     x=part[x],
                     y=part[y],
                     name=name,
-                    mode="lines+markers",
+                    mode="lines+markers" if part["count"].min() >= FEW else "markers",
                     line=stroke(line),
                     marker={"symbol": line.symbol, "size": 7, "color": line.colour},
+                    error_y=_bars(part, y, line),
                     customdata=part[["count", "low", "high"]],
                     meta={"model": name, "coordinate": coordinate, "by": x},
                     hovertemplate=(
@@ -251,6 +257,19 @@ def calibration_figure(
     )
     finish(figure, f"Is the uncertainty honest? Stage {stage}", note, 760, palette)
     return figure
+
+
+def _bars(part: pd.DataFrame, column: str, line: Line) -> dict:
+    """95% intervals of groups: Wilson's of a share, and to first order of a root mean square of normal errors."""
+    value, count = part[column].to_numpy(np.float64), part["count"].to_numpy(np.float64)
+    z = 1.96
+    if column == "accuracy":
+        middle = (value + z**2 / (2 * count)) / (1 + z**2 / count)
+        half = z * np.sqrt(value * (1 - value) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+        plus, minus = middle + half - value, value - middle + half
+    else:
+        plus = minus = z * value / np.sqrt(2 * count)
+    return {"array": plus, "arrayminus": minus, "thickness": 1, "width": 0, "color": faded(line.colour, 0.6)}
 
 
 def _grid(rows: int, coordinates: Sequence[str], horizontal: float = 0.04) -> go.Figure:

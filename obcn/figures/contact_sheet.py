@@ -10,7 +10,7 @@ from obcn.figures.lines import strokes
 from obcn.figures.palette import Line, Palette
 
 # Pixels of the sheet.
-_TILE, _CAPTION, _GAP, _HEAD = 300, 44, 14, 76
+_TILE, _LINE, _GAP, _HEAD = 300, 19, 14, 76
 _COLUMNS = 4
 
 Box = tuple[float, float, float, float]
@@ -18,11 +18,12 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Tile:
-    """One object: its photo, boxes with their lines, (x1, y1, x2, y2) in the photo's pixels, and two captions."""
+    """One object: its photo, boxes with their lines, (x1, y1, x2, y2) in the photo's pixels, and captions, a line each:
+    the first is quiet, and all are cut at the end."""
 
     photo: Image.Image
     boxes: Sequence[tuple[Line, Box]]
-    captions: tuple[str, str]
+    captions: Sequence[str]
 
 
 def contact_sheet(
@@ -30,7 +31,8 @@ def contact_sheet(
 ) -> Image.Image:
     """All tiles under a title and a legend; without a tile, a sheet that says so."""
     rows = max(1, ceil(len(tiles) / _COLUMNS))
-    size = (_GAP + _COLUMNS * (_TILE + _GAP), _HEAD + rows * (_TILE + _CAPTION + _GAP))
+    caption_height = 6 + _LINE * max((len(tile.captions) for tile in tiles), default=0)
+    size = (_GAP + _COLUMNS * (_TILE + _GAP), _HEAD + rows * (_TILE + caption_height + _GAP))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     draw.text((_GAP, 12), title, palette.ink, ImageFont.load_default(22))
@@ -39,11 +41,11 @@ def contact_sheet(
         draw.text((_GAP, _HEAD + 20), "There is no such object.", palette.muted, ImageFont.load_default(16))
     for number, tile in enumerate(tiles):
         x = _GAP + number % _COLUMNS * (_TILE + _GAP)
-        y = _HEAD + number // _COLUMNS * (_TILE + _CAPTION + _GAP)
+        y = _HEAD + number // _COLUMNS * (_TILE + caption_height + _GAP)
         sheet.paste(_crop(tile), (x, y))
         for line, caption in enumerate(tile.captions):
             colour = palette.ink if line else palette.muted
-            draw.text((x, y + _TILE + 4 + 19 * line), _shortened(draw, caption), colour, _small())
+            draw.text((x, y + _TILE + 4 + _LINE * line), _shortened(draw, caption), colour, _small())
     return sheet
 
 

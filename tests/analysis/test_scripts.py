@@ -155,3 +155,14 @@ def test_a_browser_that_hangs_is_given_up(tmp_path):
     import plotly.graph_objects as go
 
     assert "did not answer" in draw_pictures({tmp_path / "a.svg": go.Figure()}, time_limit=0)
+
+
+def test_ap_by_iou_says_that_files_of_other_photos_cannot_be_compared(scenes, drawn):
+    same = call("ap_by_iou", scenes / "one.parquet", scenes / "two.parquet", "--output", scenes / "out", "--samples", 0)
+    assert "different photos" not in same.output
+    row = {"photo": 9, "truth": (0, 0, 50, 50), "id": 7, "box": (0, 0, 50, 50), "score": 0.9}
+    write_scene(scenes / "other.parquet", [row], 1, "other")
+    files = scenes / "one.parquet", scenes / "other.parquet"
+    result = call("ap_by_iou", *files, "--output", scenes / "out", "--samples", 0)
+    assert result.exit_code == 0, result.output
+    assert "different photos or objects" in result.stderr

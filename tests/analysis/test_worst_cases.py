@@ -92,3 +92,21 @@ def test_boxes_stand_where_they_are(tmp_path):
     columns = np.flatnonzero(line.any(axis=0))
     assert columns[0] == pytest.approx(30, abs=2)
     assert columns[-1] == pytest.approx(270, abs=2)
+
+
+def test_a_long_name_cuts_no_number_off(pair, monkeypatch):
+    first, second, folder = pair
+    drawn = []
+    monkeypatch.setattr("analysis.worst_cases.contact_sheet", lambda title, legend, tiles, palette: drawn.extend(tiles))
+    worst_cases(first, second, folder)
+    assert [list(tile.captions) for tile in drawn] == [
+        ["dog, 1.png", "IoU 1.00: one", "IoU 0.33: two"],
+        ["cat, 1.png", "IoU 1.00: two", "IoU 0.50: one"],
+    ]
+
+
+def test_a_sheet_has_a_line_for_each_caption():
+    photo = Image.new("RGB", (100, 100), "black")
+    tiles = [Tile(photo, [(LIGHT.lines["truth"], (10, 10, 90, 90))], ("a",) * count) for count in (1, 3)]
+    one, three = (contact_sheet("t", [], [tile], LIGHT).height for tile in tiles)
+    assert three == one + 2 * 19
