@@ -1,9 +1,9 @@
-"""Which models there are: the shipped ones, and those that were added while the server runs, for all visitors."""
+"""Which models there are: shipped, found in ``runs/``, and added while the server runs, for all visitors."""
 
-import itertools
 import os
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,15 +14,16 @@ import torch
 from pydantic import ValidationError
 
 from app.uploads import UploadFolder
-from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, load_checkpoint, read_card
+from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, checkpoint_name, load_checkpoint, read_card
 from obcn.errors import UserError
-from obcn.figures.lines import RESERVED
 
 # What a newcomer sees before touching anything, and where `obcn app --model` lists what its caller wants to see.
 FIRST_MODELS = ("regression", "obcn")
 VARIABLE = "OBCN_MODELS"
 # Bytes that visitors' checkpoints may have together.
 MOST_UPLOADED = 2_000_000_000
+# Where `obcn train --output runs/NAME` puts what it makes.
+RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class ModelFile:
     """A checkpoint that the app can use.
 
     Attributes:
-        name: what visitors choose it by; unique on this server.
+        name: what visitors choose it by: unique on this server, and after a restart the same.
         path: the .safetensors file.
         card: what stands beside it.
     """
@@ -41,7 +42,7 @@ class ModelFile:
 
 
 def available_models() -> dict[str, ModelFile]:
-    """Every model by name: the shipped ones by file name, then those added on this server, first come first."""
+    """Every model by name: the shipped ones, those added on this server, first come first, then those in ``runs/``."""
     models, _ = _readable(_offered())
     return models
 
@@ -59,20 +60,24 @@ def unreadable_models() -> list[str]:
 
 
 def add_folder(folder: Path) -> list[str]:
-    """Offer every checkpoint with a card in a folder of this machine; returns their names, also of ones known before.
+    """Offer every checkpoint with a card in a folder of this machine, or a single such file.
+
+    Returns:
+        Their names, also of ones known before.
 
     Raises:
         UserError: no such folder, or nothing in it that can be offered.
     """
-    if not folder.is_dir():
+    if not folder.is_dir() and not folder.is_file():
         raise UserError(f"{folder} is not a folder on the machine that runs this app")
-    found, problems = _readable({str(path): path.resolve() for path in sorted(folder.glob("*.safetensors"))})
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
+    found, problems = _readable({str(path): path.resolve() for path in files})
     # A training run's state.safetensors has no card: it is no model.
     problems = [problem for problem in problems if "has no card" not in problem]
     if not found:
         reason = problems[0] if problems else "a checkpoint is a .safetensors file with its card (.json) beside it"
         raise UserError(f"no model found in {folder}: {reason}")
-    return [_added().add(model, f"{folder.resolve().name}/{model.path.stem}") for model in found.values()]
+    return _added().add(model.path for model in found.values())
 
 
 def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
@@ -91,14 +96,14 @@ def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
     added = _added()
     stem = Path(file_name.replace("\\", "/")).stem
     name = f"{stem[:60] or 'model'}.safetensors"
-    path = added.uploads.keep({card_path(Path(name)).name: card, name: weights}) / name
+    path = added.uploads.keep({card_path(Path(name)).name: card, name: weights}).resolve() / name
     try:
         load_checkpoint(str(path))
     except Exception as error:  # a stranger's card can ask for a network that fails to build in any way
         added.uploads.drop(path.parent)
         reason = str(error) if isinstance(error, UserError) else f"its card describes no network ({error})"
         raise UserError(f"{file_name} cannot be used: {reason.replace(str(path.parent) + '/', '')}") from error
-    return added.add(ModelFile(stem, path, read_card(path)), stem)
+    return added.add([path])[0]
 
 
 def model_of_card(card: Mapping[str, Any]) -> str | None:
@@ -129,59 +134,68 @@ class _Added:
 
     def __init__(self) -> None:
         self.uploads = UploadFolder("obcn-models-", MOST_UPLOADED)
-        self.files: dict[str, Path] = {}
+        self.files: tuple[Path, ...] = ()
         self._lock = threading.Lock()
 
-    def add(self, model: ModelFile, origin: str) -> str:
-        """Offer it under its card's name, with ``origin`` behind it where that is taken."""
+    def add(self, files: Iterable[Path]) -> list[str]:
+        """Offer files; their names."""
+        files = list(files)
         with self._lock:
-            shipped = _shipped()
-            known = {path: name for name, path in self.files.items()} | {path: path.stem for path in shipped}
-            if model.path in known:
-                return known[model.path]
-            taken = {*known.values(), *RESERVED}
-            base = model.card.name
-            names = itertools.chain(
-                (base, f"{base} ({origin})"), (f"{base} ({origin}, {n})" for n in itertools.count(2))
-            )
-            name = next(name for name in names if name not in taken)
-            # A new dict: another visitor's run may be going through the old one.
-            self.files = self.files | {name: model.path}
-            return name
+            # A new tuple: another visitor's run may be going through the old one.
+            self.files = tuple(dict.fromkeys((*self.files, *files)))
+        names = {path: name for name, path in _offered().items()}
+        return [names[path] for path in files]
 
 
 @st.cache_resource(show_spinner=False)
 def _added() -> _Added:
     added = _Added()
-    for path in _given():
-        models, _ = _readable({path.stem: path})
-        for model in models.values():
-            added.add(model, path.stem)
-        if not models:
-            # Offered by its path all the same, so that the pages say what is wrong with it.
-            added.files[str(path)] = path
+    # One that cannot be read is offered all the same, so that the pages say what is wrong with it.
+    added.files = tuple(dict.fromkeys(_given()))
     return added
 
 
 def _given() -> list[Path]:
-    return [Path(word) for word in os.environ.get(VARIABLE, "").split(os.pathsep) if word]
+    return [Path(word).resolve() for word in os.environ.get(VARIABLE, "").split(os.pathsep) if word]
 
 
 def _shipped() -> list[Path]:
     """Files in ``checkpoints/``, the baseline and the paper's head before the others."""
     first = {name: place for place, name in enumerate(FIRST_MODELS)}
-    files = SHIPPED_CHECKPOINTS.glob("*.safetensors")
+    files = SHIPPED_CHECKPOINTS.resolve().glob("*.safetensors")
     return sorted(files, key=lambda path: (first.get(path.stem, len(first)), path.stem))
 
 
 def _offered() -> dict[str, Path]:
     """Files by the models' names. An added one that has gone since is left out: nobody could get rid of a complaint."""
-    here = {
-        name: path
-        for name, path in _added().files.items()
-        if all(_stamp_or_none(file) is not None for file in (path, card_path(path)))
-    }
-    return {path.stem: path for path in _shipped()} | here
+    here = [path for path in _added().files if _is_whole(path)]
+    return _named([*_shipped(), *here, *_trained()])
+
+
+def _trained() -> list[Path]:
+    """Checkpoints in ``runs/`` and its folders that can be read; nobody asked for the others."""
+    files = sorted(path.resolve() for pattern in ("*", "*/*") for path in RUNS.glob(f"{pattern}.safetensors"))
+    models, _ = _readable({str(path): path for path in files if _is_whole(path)})
+    return [model.path for model in models.values()]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether weights and card are there."""
+    return all(_stamp_or_none(file) is not None for file in (path, card_path(path)))
+
+
+def _named(files: Iterable[Path]) -> dict[str, Path]:
+    """Each file once, by :func:`~obcn.checkpoints.checkpoint_name`, with more of the folders above it where two would
+    be alike."""
+    shipped = _shipped()
+    names = {path: path.stem if path in shipped else checkpoint_name(path) for path in files}
+    for depth in range(3, max([len(path.parts) for path in names], default=0) + 1):
+        counts = Counter(names.values())
+        names = {
+            path: name if counts[name] == 1 else "/".join(path.with_suffix("").parts[-depth:])
+            for path, name in names.items()
+        }
+    return {name: path for path, name in names.items()}
 
 
 def _readable(files: dict[str, Path]) -> tuple[dict[str, ModelFile], list[str]]:

@@ -43,6 +43,12 @@ def existing(word: str) -> Path | None:
     return path if word and path.exists() else None
 
 
+def from_here(path: Path) -> str:
+    """A path as one would type it where the server was started, if it lies below."""
+    here = Path.cwd().resolve()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 @contextmanager
 def reading(path: str | Path) -> Iterator[None]:
     """Tell what the system says of a path as a :class:`UserError`."""

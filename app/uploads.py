@@ -42,7 +42,8 @@ class UploadFolder:
         digest = sha256()
         for content in files.values():
             digest.update(content)
-        folder = self.folder / digest.hexdigest()[:16]
+        # Models are called by folder and file.
+        folder = self.folder / f"upload-{digest.hexdigest()[:12]}"
         with self._lock:
             folder.mkdir(exist_ok=True)
             for name, content in files.items():

@@ -223,6 +223,18 @@ def find_checkpoint(name_or_path: str) -> Path:
     return path
 
 
+def checkpoint_name(path: Path) -> str:
+    """What a checkpoint is called wherever it shows: a shipped one by its file, any other by its folder and file.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> checkpoint_name(Path("runs/mine/best.safetensors"))
+        'mine/best'
+    """
+    path = path.resolve()
+    return path.stem if path.parent == SHIPPED_CHECKPOINTS.resolve() else f"{path.parent.name}/{path.stem}"
+
+
 def shipped_names() -> list[str]:
     """Names of the checkpoints in ``checkpoints/``."""
     return sorted(path.stem for path in SHIPPED_CHECKPOINTS.glob("*.safetensors"))

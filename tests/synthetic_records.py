@@ -34,6 +34,7 @@ def write_matched(
     **columns,
 ) -> Path:
     """A file of matched detections, all cats of 50x50 px, with the given columns beside."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with RecordWriter(path, make_info(num_stages, model, card=card, labels=labels)) as writer:
         writer.add(
             {

@@ -321,3 +321,10 @@ def test_what_is_shown_has_no_say_in_where_boxes_lie(tmp_path: Path) -> None:
         assert result.returncode == 0, result.stderr
         boxes.append(json.loads(found.read_text())[0]["bbox"])
     assert boxes[0] == boxes[1]
+
+
+def test_models_names_are_whole_in_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    output = obcn("models").stdout
+    for name in ("regression", "obcn", "compact_regression", "compact_obcn"):
+        assert any(f" {name} " in line for line in output.splitlines()), name

@@ -99,7 +99,9 @@ def run(request, tmp_path_factory):
     detector = make_detector(card)
     annotations = make_annotations(folder, detector)
     path = folder / "deep" / "records.parquet"
-    photos = list(recorded(detect(detector, annotations), detector, card, annotations, path, "obcn eval", "noise"))
+    photos = list(
+        recorded(detect(detector, annotations), detector, "tiny", card, annotations, path, "obcn eval", "noise")
+    )
     return detector, annotations, path, photos
 
 
@@ -181,7 +183,7 @@ def test_stages_add_up_and_know_their_bins(tmp_path):
     detector = make_detector(card)
     annotations = make_annotations(tmp_path, detector)
     path = tmp_path / "bins.parquet"
-    write_records(detector, card, annotations, path, "c", "d")
+    write_records(detector, "tiny", card, annotations, path, "c", "d")
     frame = read_records(path).to_pandas()
     rows = frame[frame.outcome == "matched"]
     bins = UniformBins(20, 3.0)
@@ -279,7 +281,7 @@ def test_rows_are_written_in_groups(run, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "ROWS_PER_GROUP", 10)
     card = Card.model_validate(read_info(path).card)
     chunked = tmp_path / "chunked.parquet"
-    for _ in recorded(iter(photos), detector, card, annotations, chunked, "obcn eval", "noise"):
+    for _ in recorded(iter(photos), detector, "tiny", card, annotations, chunked, "obcn eval", "noise"):
         pass
     assert pq.ParquetFile(chunked).num_row_groups == len(photos) > 1
     assert read_records(chunked).combine_chunks().equals(read_records(path).combine_chunks())
@@ -291,7 +293,7 @@ def test_parts_joined_are_the_whole(run, tmp_path):
     parts = [tmp_path / "0.part", tmp_path / "1.part"]
     for part, some in zip(parts, (photos[:1], photos[1:]), strict=True):
         part_annotations = Annotations(annotations.folder, {**annotations.coco, "images": [image for image, _ in some]})
-        list(recorded(iter(some), detector, card, part_annotations, part, "obcn eval", "noise"))
+        list(recorded(iter(some), detector, "tiny", card, part_annotations, part, "obcn eval", "noise"))
     whole = tmp_path / "whole.parquet"
     join_records(parts, whole)
     assert read_info(whole) == read_info(path)
@@ -302,7 +304,7 @@ def test_parts_joined_are_the_whole(run, tmp_path):
 def test_parts_of_other_models_are_not_joined(run, tmp_path):
     detector, annotations, path, photos = run
     card = Card.model_validate(read_info(path).card).model_copy(update={"name": "other"})
-    list(recorded(iter(photos), detector, card, annotations, tmp_path / "other", "obcn eval", "noise"))
+    list(recorded(iter(photos), detector, "tiny", card, annotations, tmp_path / "other", "obcn eval", "noise"))
     for parts in ([path, tmp_path / "other"], []):
         with pytest.raises(UserError, match="must be of one model"):
             join_records(parts, tmp_path / "both.parquet")
@@ -312,7 +314,7 @@ def test_parts_of_other_models_are_not_joined(run, tmp_path):
 def test_a_run_that_stops_leaves_no_file(run, tmp_path):
     detector, annotations, path, photos = run
     passing = recorded(
-        iter(photos), detector, Card.model_validate(read_info(path).card), annotations, tmp_path / "r.parquet", "c", "d"
+        iter(photos), detector, "tiny", Card.model_validate(read_info(path).card), annotations, tmp_path / "r", "c", ""
     )
     next(passing)
     passing.close()
@@ -324,7 +326,7 @@ def test_a_model_that_decodes_another_way_has_another_name(tmp_path):
     detector = make_detector(card)
     detector.codec = detector.codec.decoding("argmax", 1)
     annotations = make_annotations(tmp_path, detector, photos=1)
-    write_records(detector, card, annotations, tmp_path / "r.parquet", "c", "d")
+    write_records(detector, "tiny", card, annotations, tmp_path / "r.parquet", "c", "d")
     assert read_info(tmp_path / "r.parquet").model == "tiny (argmax, K = 1)"
     frame = read_records(tmp_path / "r.parquet").to_pandas()
     rows = frame[frame.outcome == "matched"]

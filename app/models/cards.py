@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from app.detectors import ModelFile
+from app.hosting import is_hosted
+from app.paths import from_here
 from obcn.checkpoints import Card, Training
 from obcn.config import DetectorConfig
 from obcn.errors import UserError
@@ -48,7 +50,8 @@ def facts_in_words(model: ModelFile) -> list[tuple[str, str]]:
         rows.append(("started from", training_in_words(start)))
     elif card.training.started_from:
         rows.append(("started from", card.training.started_from))
-    rows.append(("size on disk", f"{model.path.stat().st_size / 1e6:.1f} MB"))
+    place = model.path.name if is_hosted() else from_here(model.path)
+    rows.append(("file", f"{place}, {model.path.stat().st_size / 1e6:.1f} MB"))
     return rows
 
 

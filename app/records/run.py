@@ -17,7 +17,7 @@ import streamlit as st
 from app.detectors import ModelFile, stamp
 from app.paths import typed_path
 from app.sources import is_data_file, photo_folder, read_source, source_stamp, voc_root
-from obcn.checkpoints import SHIPPED_CHECKPOINTS, load_for_inference
+from obcn.checkpoints import SHIPPED_CHECKPOINTS, checkpoint_name, load_for_inference
 from obcn.data import Annotations
 from obcn.errors import UserError
 from obcn.records.files import join_records
@@ -55,7 +55,7 @@ class Job:
         source = typed_path(data).resolve()
         names = [image["file_name"] for image in annotations.images]
         folder = f"{source.stem}-{_digest(source, source_stamp(data), annotations.folder.resolve(), *names)}"
-        weights = f"{model.path.stem}-{_digest(model.path.resolve(), stamp(model.path))}"
+        weights = f"{checkpoint_name(model.path).replace('/', '-')}-{_digest(model.path.resolve(), stamp(model.path))}"
         return cls(model, data, photos, FOLDER / folder / f"{weights}.parquet")
 
     @property
@@ -107,6 +107,7 @@ def write(job: Job, device: str = "cpu", on_photos: Callable[[int], None] = lamb
     if job.path.is_file():
         return
     detector, card = load_for_inference(str(job.model.path), device)
+    name = checkpoint_name(job.model.path)
     annotations, _ = photos_to_run(job.data, job.photos)
     annotations = of_classes(annotations, detector.classes)
     parts = []
@@ -118,7 +119,7 @@ def write(job: Job, device: str = "cpu", on_photos: Callable[[int], None] = lamb
             done = iter(range(start + 1, start + PART + 1))
             part_annotations = _only(annotations, images)
             on_photo = partial(_count, done, on_photos)
-            write_records(detector, card, part_annotations, part, job.command, job.data, on_photo)
+            write_records(detector, name, card, part_annotations, part, job.command, job.data, on_photo)
         on_photos(start + len(images))
     join_records(parts, job.path)
     shutil.rmtree(_parts(job))

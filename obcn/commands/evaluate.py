@@ -56,7 +56,7 @@ def evaluate(
 
     Example: `obcn eval --model obcn --data data.yaml --json obcn.json`
     """
-    from obcn.checkpoints import find_checkpoint, load_for_inference, typed_command, write_card_file
+    from obcn.checkpoints import checkpoint_name, find_checkpoint, load_for_inference, typed_command, write_card_file
     from obcn.engine import report
     from obcn.engine.distributed import joined
 
@@ -72,17 +72,18 @@ def evaluate(
         truth = _truth(detector.classes, data, images, annotations, voc, split)
         if ranks.first:
             show_notes(truth)
-        name = str(data or annotations or f"{voc} ({split})")
+        path, photos = find_checkpoint(model), str(data or annotations or f"{voc} ({split})")
         if detections is not None:
             make_folder(detections.parent)
-        measured = report.measure(detector, card, truth, typed_command(), name, records, detections, ranks)
+        name = checkpoint_name(path)
+        measured = report.measure(detector, name, card, truth, typed_command(), photos, records, detections, ranks)
         if not ranks.first:
             return
-        report.print_table({card.name: measured})
+        report.print_table({name: measured})
         if json_file is not None:
             write_text(json_file, measured.model_dump_json(indent=2))
         if write_card:
-            write_card_file(find_checkpoint(model), card.model_copy(update={"evaluation": measured}))
+            write_card_file(path, card.model_copy(update={"evaluation": measured}))
 
 
 def _truth(

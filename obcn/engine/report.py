@@ -21,6 +21,7 @@ from obcn.records.write import recorded
 
 def measure(
     detector: Detector,
+    name: str,
     card: Card,
     truth: Annotations,
     command: str,
@@ -33,6 +34,7 @@ def measure(
 
     Args:
         detector: what to measure.
+        name: what its records call it.
         card: its checkpoint's card.
         truth: annotated photos.
         command: what the user typed, kept beside the figures.
@@ -50,7 +52,7 @@ def measure(
         photos = detect(detector, part)
         if records is not None:
             path = records if ranks.count == 1 else _part_of(records, ranks)
-            photos = recorded(photos, detector, card, part, path, command, data)
+            photos = recorded(photos, detector, name, card, part, path, command, data)
         rows = result_rows(detector, truth, photos, lambda: bar.advance(task), ranks)
     if detections is not None and ranks.first:
         write_whole(detections, json.dumps(rows))
@@ -83,7 +85,10 @@ def print_table(measured: dict[str, Evaluation]) -> None:
 
 def print_cards(cards: dict[str, Card]) -> None:
     """One row per checkpoint: what it is, how it was trained, and what it reaches."""
-    table = Table("checkpoint", "config", "classes", "training", "AP", "AP50", "AP90")
+    table = Table()
+    # Names are what one types: they stay whole however narrow the terminal is.
+    for heading in ("checkpoint", "config", "classes", "training", "AP", "AP50", "AP90"):
+        table.add_column(heading, no_wrap=heading not in ("classes", "training"))
     for name, card in cards.items():
         training = card.training
         epochs = f"{training.epochs:g} epochs" + (f" after {training.start.epochs:g}" if training.start else "")

@@ -17,6 +17,7 @@ from obcn.records.rows import photo_columns
 
 def write_records(
     detector: Detector,
+    name: str,
     card: Card,
     annotations: Annotations,
     path: Path,
@@ -25,13 +26,14 @@ def write_records(
     on_photo: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a detector over a data set and write its records; see :func:`recorded`."""
-    for _ in recorded(detect(detector, annotations), detector, card, annotations, path, command, data):
+    for _ in recorded(detect(detector, annotations), detector, name, card, annotations, path, command, data):
         on_photo()
 
 
 def recorded(
     photos: Iterable[Photo],
     detector: Detector,
+    name: str,
     card: Card,
     annotations: Annotations,
     path: Path,
@@ -45,6 +47,7 @@ def recorded(
     Args:
         photos: COCO image records with detections, as :func:`obcn.engine.evaluate.detect` yields them.
         detector: what found them.
+        name: what to call it, as :func:`obcn.checkpoints.checkpoint_name` does.
         card: its checkpoint's card.
         annotations: the truth.
         path: the Parquet file to write; its folder is made.
@@ -57,7 +60,7 @@ def recorded(
     ids = category_ids(detector, annotations)
     codec = detector.codec
     info = RecordInfo(
-        model=_model_name(card, codec),
+        model=name + _decoding(card, codec),
         card=card.model_dump(mode="json"),
         command=command,
         data=data,
@@ -79,8 +82,8 @@ def recorded(
         temporary.unlink(missing_ok=True)
 
 
-def _model_name(card: Card, codec: OffsetCodec) -> str:
-    """The card's name, and how the codec decodes where that is not what the card's config says."""
+def _decoding(card: Card, codec: OffsetCodec) -> str:
+    """How the codec decodes where that is not what the card's config says, as :attr:`RecordInfo.decoding` finds it."""
     changed: list[str] = []
     rule = getattr(codec, "rule", None)
     if rule != getattr(card.config.box_head.offsets.build(), "rule", None):
@@ -88,7 +91,7 @@ def _model_name(card: Card, codec: OffsetCodec) -> str:
     used = getattr(codec, "used_stages", None)
     if used not in (None, len(_bins(codec))):
         changed.append(f"K = {used}")
-    return f"{card.name} ({', '.join(changed)})" if changed else card.name
+    return f" ({', '.join(changed)})" if changed else ""
 
 
 def _bins(codec: OffsetCodec) -> tuple[int, ...]:

@@ -21,5 +21,5 @@ def sample_records() -> list[str]:
     command = f"obcn eval --images {SAMPLES} --annotations {data}"
     for name in ("obcn", "regression"):
         detector, card = load_checkpoint(name)
-        write_records(detector, card, annotations, folder / f"{name}.parquet", command, str(data))
+        write_records(detector, name, card, annotations, folder / f"{name}.parquet", command, str(data))
     return [str(path) for path in sorted(folder.iterdir())]

@@ -57,10 +57,12 @@ def test_one_brings_a_checkpoint_and_opens_it_in_compare(browser, address) -> No
     page.locator('input[type="file"]').set_input_files(str(weights))
     expect(page.get_by_test_id("stAlert")).to_contain_text("add regression.json", timeout=SLOW)
     page.locator('input[type="file"]').set_input_files(str(weights.with_suffix(".json")))
-    expect(page.get_by_test_id("stAlert")).to_contain_text("Ready to compare: compact_regression", timeout=SLOW)
+    expect(page.get_by_test_id("stAlert")).to_contain_text(
+        re.compile("Ready to compare: upload-[0-9a-f]{12}/regression"), timeout=SLOW
+    )
     finished(page)
-    page.get_by_role("link", name="Open compact_regression in Compare").click()
-    expect(page).to_have_url(re.compile("models=regression&models=compact_regression"), timeout=SLOW)
+    page.get_by_role("link", name=re.compile("Open upload-[0-9a-f]+/regression in Compare")).click()
+    expect(page).to_have_url(re.compile("models=regression&models=upload-"), timeout=SLOW)
     expect(page.locator("[data-panel] button[data-object]").first).to_be_visible(timeout=SLOW)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     page.close()

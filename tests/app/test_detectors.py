@@ -20,6 +20,7 @@ def fresh(monkeypatch, tmp_path) -> Path:
     shipped = tmp_path / "shipped"
     shipped.mkdir()
     monkeypatch.setattr(detectors, "SHIPPED_CHECKPOINTS", shipped)
+    monkeypatch.setattr(detectors, "RUNS", tmp_path / "runs")
     detectors._added.clear()
     yield shipped
     detectors._added.clear()
@@ -56,13 +57,34 @@ def test_every_checkpoint_with_a_card_in_a_folder_is_offered_under_its_own_name(
     put(checkpoint, tmp_path / "run", "last")
     shutil.copy(checkpoint, tmp_path / "run" / "state.safetensors")  # a training run's, without a card
     names = add_folder(tmp_path / "run")
-    assert names == ["regression", "regression (run/last)"]
+    assert names == ["run/best", "run/last"]
     models = available_models()
     assert [models[name].path.name for name in names] == ["best.safetensors", "last.safetensors"]
-    assert models["regression"].card == read_card(checkpoint)
+    assert models["run/best"].card == read_card(checkpoint)
     assert add_folder(tmp_path / "run") == names, "the same files again are the same models"
-    put(checkpoint, tmp_path / "other")
-    assert add_folder(tmp_path / "other") == ["regression (other/best)"]
+    other = put(checkpoint, tmp_path / "other")
+    assert add_folder(other) == ["other/best"], "a file alone"
+
+
+def test_two_starts_of_the_server_give_the_same_names_in_any_order(checkpoint, tmp_path) -> None:
+    files = [put(checkpoint, tmp_path / folder) for folder in ("a/run", "b/run", "b/other")]
+    wanted = {"a/run/best": files[0], "b/run/best": files[1], "other/best": files[2]}
+    for order in (files, files[::-1]):
+        detectors._added.clear()
+        for file in order:
+            add_folder(file)
+        assert {name: model.path for name, model in available_models().items()} == wanted
+
+
+def test_what_was_trained_into_runs_is_offered_by_itself(checkpoint, fresh, tmp_path) -> None:
+    put(checkpoint, fresh, "regression")
+    put(checkpoint, tmp_path / "runs" / "mine", "last")
+    put(checkpoint, tmp_path / "runs" / "mine", "best")
+    shutil.copy(checkpoint, tmp_path / "runs" / "mine" / "state.safetensors")
+    card_path(put(checkpoint, tmp_path / "runs" / "old")).write_text("{}")
+    assert list(available_models()) == ["regression", "mine/best", "mine/last"]
+    assert unreadable_models() == [], "nobody asked for the damaged one"
+    assert add_folder(tmp_path / "runs" / "mine") == ["mine/best", "mine/last"], "they are the same models"
 
 
 def test_a_folder_of_shipped_models_adds_nothing(checkpoint, fresh) -> None:
@@ -85,7 +107,7 @@ def test_folders_without_a_model_are_refused(checkpoint, tmp_path) -> None:
 def test_an_added_model_whose_files_go_away_is_dropped_without_a_word(checkpoint, tmp_path) -> None:
     for number in range(2):
         there = put(checkpoint, tmp_path / "run")
-        assert add_folder(there.parent) == ["regression"]
+        assert add_folder(there.parent) == ["run/best"]
         (there, card_path(there))[number].unlink()
         assert available_models() == {}
         assert unreadable_models() == [], "nobody could make a complaint go away"
@@ -96,7 +118,7 @@ def test_a_model_is_known_by_its_whole_card_but_what_is_added_later(checkpoint, 
     other = put(checkpoint, tmp_path / "run")
     card_path(other).write_text(card_path(other).read_text().replace('"seed": 0', '"seed": 1'))
     added = add_folder(other.parent)
-    assert added == ["regression (run/best)"]
+    assert added == ["run/best"]
     described = read_card(checkpoint)
     assert model_of_card(described.model_dump(mode="json")) == "regression"
     measured = described.model_copy(update={"evaluation": Evaluation(command="", data="", images=1, metrics={})})
@@ -117,11 +139,13 @@ def test_a_card_that_changes_is_read_again(checkpoint, fresh) -> None:
 
 def test_an_upload_is_offered_once(checkpoint) -> None:
     files = checkpoint.read_bytes(), card_path(checkpoint).read_bytes()
-    assert add_upload("mine.safetensors", *files) == "regression"
-    assert add_upload("mine.safetensors", *files) == "regression"
-    model = available_models()["regression"]
-    assert model.path.read_bytes() == files[0]
-    assert add_upload("other.safetensors", files[0], files[1] + b"\n") == "regression (other)"
+    name = add_upload("mine.safetensors", *files)
+    assert name.startswith("upload-")
+    assert name.endswith("/mine")
+    assert add_upload("mine.safetensors", *files) == name
+    assert list(available_models()) == [name]
+    assert available_models()[name].path.read_bytes() == files[0]
+    assert add_upload("mine.safetensors", files[0], files[1] + b"\n") != name
 
 
 def test_uploads_that_cannot_be_used_leave_nothing_behind(checkpoint) -> None:
@@ -162,7 +186,7 @@ def test_models_that_the_server_was_started_with_come_first(checkpoint, fresh, t
     shipped, mine = put(checkpoint, fresh, "dfl"), put(checkpoint, tmp_path / "run", "best")
     assert first_models() == detectors.FIRST_MODELS
     bad = tmp_path / "bad.safetensors"
-    for files, names in (([mine], ("regression",)), ([shipped, mine], ("dfl", "regression"))):
+    for files, names in (([mine], ("run/best",)), ([shipped, mine], ("dfl", "run/best"))):
         monkeypatch.setenv(detectors.VARIABLE, os.pathsep.join(map(str, files)))
         detectors._added.clear()
         assert first_models() == names
