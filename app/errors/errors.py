@@ -21,7 +21,7 @@ from app.errors.picks import (
 )
 from app.exports import export_figures, export_table
 from app.markup import line_key, plain
-from app.records.choice import ERRORS_KEYS, MAKE_RECORDS, choose_records
+from app.records.choice import ERRORS_KEYS, MAKE_RECORDS, choose_records, say_what_ships
 from obcn.errors import UserError
 from obcn.figures.box_errors import calibration_figure, histogram_figure, quantile_figure
 from obcn.figures.gains import fitted
@@ -47,7 +47,9 @@ def main() -> None:
     )
     st.html('<p class="obcn-narrow">Record files: » at the top.</p>')
     try:
-        evidence = gather_evidence(choose_records(ERRORS_KEYS))
+        choice = choose_records(ERRORS_KEYS)
+        say_what_ships(choice)
+        evidence = gather_evidence(choice)
     except UserError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -143,7 +145,8 @@ def _show_calibration(evidence: Evidence) -> None:
         "Of detections that match an object. On the dotted line a head is as sure as it should be. Above: how much of "
         "the true label lies on its most probable bin, which for OBCN's bins is how often it is the true one; under "
         "the line it is too sure. Below: the error that there is, against the spread it expects; over the line in its "
-        "own colour, which is an ideal head's with the same labels, it is too sure. Ten groups of equal size each."
+        "own colour, which is an ideal head's with the same labels, it is too sure. Ten groups of equal size each; "
+        "bars: 95%. Points of fewer than 30 detections are not joined."
     )
     tables, palette = evidence.tables, evidence.palette
     stages = max(info.num_stages for info in evidence.infos.values())

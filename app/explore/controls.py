@@ -28,7 +28,7 @@ FILTERS: dict[str, object] = {
     "above": None,
     "below": None,
 }
-OTHER_KEYS = ("head", "against", *FILTERS, "show", "sort", "picture", "page")
+OTHER_KEYS = ("head", "against", *FILTERS, "show", "sort", "picture", "page", "kinds")
 
 
 def open_explore(parameters: Mapping[str, str | Sequence[str]]) -> NoReturn:

@@ -1,7 +1,5 @@
 """Explore: every object of a data set, and where one head beats another on it."""
 
-from math import ceil
-
 import numpy as np
 import streamlit as st
 
@@ -9,20 +7,21 @@ from app import detectors
 from app.components.photo_grid import photo_grid
 from app.explore import load
 from app.explore.controls import OTHER_KEYS, choose_filters, choose_heads
+from app.explore.mistakes import show_mistakes
 from app.explore.offer_runs import offer_runs
+from app.explore.paging import choose_page
 from app.explore.table import MEANS, SORTS, Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
 from app.explore.tiles import Source, object_tiles, photo_tiles
 from app.exports import export_table
 from app.markup import line_key, plain
-from app.records.choice import EXPLORE_KEYS, MAKE_RECORDS, Choice, choose_records
+from app.records.choice import EXPLORE_KEYS, MAKE_RECORDS, Choice, choose_records, say_what_ships
 from app.sources import photo_folder
 from obcn.errors import UserError
 from obcn.figures.lines import model_lines, with_models
 from obcn.figures.palette import DARK, LIGHT, Line, Palette
 from obcn.tables.frames import rows_of
 
-PER_PAGE = 24
-OBJECTS, PHOTOS = "objects", "photos"
+OBJECTS, PHOTOS, MISTAKES = "objects", "photos", "mistakes"
 CROPPED, WHOLE = "around the object", "whole photo"
 SAYS = {
     OBJECTS: "Numbers are IoU with the true box; under 0.5 is a miss, and the nearest box of the class is shown.",
@@ -35,14 +34,15 @@ def main() -> None:
     """Draw the page."""
     st.header("Explore", anchor=False)
     st.markdown(
-        "Every true object of a data set, with the boxes that one or two heads gave it. See **where one head wins** "
-        "and where it loses, and **click a picture** to open it in Compare."
+        "Every true object of a data set, with the boxes that one or two heads gave it, and every mistake by its kind. "
+        "See **where one head wins** and where it loses, and **click a picture** to open it in Compare."
     )
     st.html('<p class="obcn-narrow">Records, photos and filters: » at the top.</p>')
     palette = DARK if st.context.theme.type == "dark" else LIGHT
     try:
         choice = choose_records(EXPLORE_KEYS, OTHER_KEYS)
         _open_if_asked()
+        say_what_ships(choice)
         if choice.paths:
             _show_records(choice, palette)
         elif choice.data:
@@ -93,9 +93,13 @@ def _show(
     source = _source(choice, sides)
     st.html(line_key(with_models(palette, lines), list(lines)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        show = _one_of("Show", [OBJECTS, PHOTOS], "show")
-        sort = st.selectbox("Order", sorts_for(collection.objects), key="sort", bind="query-params", width=220)
-        whole = show == OBJECTS and _one_of("Picture", [CROPPED, WHOLE], "picture") == WHOLE
+        show = _one_of("Show", [OBJECTS, PHOTOS, MISTAKES] if sides else [OBJECTS, PHOTOS], "show")
+        if show != MISTAKES:
+            sort = st.selectbox("Order", sorts_for(collection.objects), key="sort", bind="query-params", width=220)
+        whole = show != PHOTOS and _one_of("Picture", [CROPPED, WHOLE], "picture") == WHOLE
+    if show == MISTAKES:
+        show_mistakes(choice.paths[sides["head"]], names["head"], filters, source, whole, lines, palette, _open_tile)
+        return
     if show == OBJECTS:
         table, order = collection.objects, collection.order(sort)
         order = order[kept[order]]
@@ -109,8 +113,7 @@ def _show(
         none = f"None of the {len(table):,} {show} passes the filters. Widen them in the side panel."
         st.info(none if len(table) else f"There are no {show} here.", icon=":material/search_off:")
         return
-    page = _choose_page(len(order), len(table), show, (filters, sort, tuple(names.values())))
-    rows = table.iloc[order[(page - 1) * PER_PAGE : page * PER_PAGE]]
+    rows = table.iloc[order[choose_page(len(order), len(table), show, (filters, sort, tuple(names.values())))]]
     with st.spinner(f"Reading {len(rows)} pictures…"):
         if show == OBJECTS:
             tiles = object_tiles(rows, names, source, whole)
@@ -131,17 +134,6 @@ def _one_of(label: str, options: list[str], key: str) -> str:
     return chosen or options[0]
 
 
-def _choose_page(count: int, total: int, show: str, view: tuple) -> int:
-    """The page that is shown: the first of every view that is new, and of one that has become too short."""
-    state, pages = st.session_state, ceil(count / PER_PAGE)
-    if state.get("paged", (show, view)) != (show, view) or state.get("page", 1) > pages:
-        state["page"] = 1
-    state["paged"] = show, view
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{count:,}** of {total:,} {show}")
-        return st.pagination(pages, key="page", bind="query-params")
-
-
 def _lines(choice: Choice, sides: dict[Side, int], palette: Palette) -> dict[str, Line]:
     """A line for each side, its model's, and the truth's."""
     of_model = model_lines(choice.names, palette)
@@ -154,7 +146,7 @@ def _source(choice: Choice, sides: dict[Side, int]) -> Source:
         folder = photo_folder(choice.data, choice.photos)
     except UserError as error:
         st.warning(
-            f"There are no pictures: {plain(str(error))}. Name their folder under Other files in the side panel.",
+            f"There are no pictures: {plain(str(error))}. Name their folder in the side panel.",
             icon=":material/hide_image:",
         )
         return Source(None, {})

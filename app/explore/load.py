@@ -13,6 +13,7 @@ from app.records.choice import Choice
 from app.records.found import stamp
 from app.sources import read_source, source_stamp
 from obcn.records.files import read_info, read_records
+from obcn.tables.mistakes import costs_of_mistakes, mistakes_of
 from obcn.tables.pairs import head_objects, pair_heads
 
 # cache_resource and not cache_data: a million rows must not be copied for every click. Nobody writes into them.
@@ -56,6 +57,21 @@ def load_alarms(path: Path) -> pd.DataFrame:
     return _alarms(path, stamp(path))
 
 
+def load_mistakes(path: Path) -> pd.DataFrame:
+    """:func:`obcn.tables.mistakes.mistakes_of` of a record file."""
+    return _mistakes(path, stamp(path))
+
+
+def load_costs(path: Path) -> pd.DataFrame:
+    """:func:`obcn.tables.mistakes.costs_of_mistakes` of a record file."""
+    return _costs(path, stamp(path))
+
+
+def rows_in(path: Path) -> int:
+    """Rows of a record file."""
+    return len(load_measure(path, "score"))
+
+
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _head(path: Path, stamp: int) -> pd.DataFrame:
     return head_objects(path, read_info(path))
@@ -82,3 +98,13 @@ def _measure(path: Path, column: str, stamp: int) -> np.ndarray:
 @st.cache_resource(max_entries=6, show_spinner=_READING)
 def _alarms(path: Path, stamp: int) -> pd.DataFrame:
     return table.false_alarms(path)
+
+
+@st.cache_resource(max_entries=6, show_spinner=_READING)
+def _mistakes(path: Path, stamp: int) -> pd.DataFrame:
+    return mistakes_of(path)
+
+
+@st.cache_resource(max_entries=6, show_spinner="Working out what each kind of mistake costs…")
+def _costs(path: Path, stamp: int) -> pd.DataFrame:
+    return costs_of_mistakes(path, _mistakes(path, stamp))

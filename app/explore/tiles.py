@@ -74,21 +74,21 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[Side, str], source: Source, 
     records = rows_of(rows)
     boxes = [_boxes(row, names) for row in records]
     views = [
-        _whole(row) if whole else _around([box.box for box in tile_boxes], row)
+        whole_photo(row) if whole else area_around([box.box for box in tile_boxes], row)
         for row, tile_boxes in zip(records, boxes, strict=True)
     ]
-    pictures = _pictures(source.folder, records, views)
+    pictures = pictures_of(source.folder, records, views)
     return [
         Tile(
             title=row["category"],
             detail=f"{row['size']} · {row['file_name']}",
             picture=picture,
-            part=_part(view, row),
+            part=part_of(view, row),
             view=view,
             note=note,
             boxes=tile_boxes,
             values=[(side, _iou(row, side)) for side in names],
-            link=_link(source, row),
+            link=link_to(source, row),
             **_verdict(row.get("gain")),
         )
         for row, tile_boxes, view, (picture, note) in zip(records, boxes, views, pictures, strict=True)
@@ -114,7 +114,7 @@ def photo_tiles(
     records = rows_of(rows)
     shown = np.flatnonzero(np.isin(collection.place, rows.index))
     objects = collection.objects.iloc[shown].groupby(collection.place[shown])
-    pictures = _pictures(source.folder, records, [_whole(row) for row in records])
+    pictures = pictures_of(source.folder, records, [whole_photo(row) for row in records])
     tiles = []
     for place, row, (picture, note) in zip(rows.index, records, pictures, strict=True):
         in_photo = rows_of(objects.get_group(place)) if place in objects.groups else []
@@ -133,12 +133,12 @@ def photo_tiles(
                 title=f"{len(in_photo) or 'no'} object{'' if len(in_photo) == 1 else 's'}",
                 detail=row["file_name"],
                 picture=picture,
-                part=_whole(row),
-                view=_whole(row),
+                part=whole_photo(row),
+                view=whole_photo(row),
                 note=note,
                 boxes=boxes,
                 values=values,
-                link=_link(source, row),
+                link=link_to(source, row),
                 **_verdict(row.get("gain")),
             )
         )
@@ -186,7 +186,8 @@ def _of_photo(alarms: pd.DataFrame, file_name: str) -> pd.DataFrame:
     return alarms.iloc[start:stop]
 
 
-def _link(source: Source, row: Mapping[str, Any]) -> str:
+def link_to(source: Source, row: Mapping[str, Any]) -> str:
+    """Where a tile leads; empty if nowhere."""
     parameters = source.parameters(row)
     # Compare is the app's first page: the folder that this page's own address lies in.
     return f"./?{urlencode(parameters, doseq=True)}" if parameters else ""
@@ -195,11 +196,12 @@ def _link(source: Source, row: Mapping[str, Any]) -> str:
 # Pictures
 
 
-def _whole(row: Mapping[str, Any]) -> Area:
+def whole_photo(row: Mapping[str, Any]) -> Area:
+    """All of a row's photo."""
     return 0.0, 0.0, float(row["image_width"]), float(row["image_height"])
 
 
-def _around(boxes: Sequence[Sequence[float]], row: Mapping[str, Any]) -> Area:
+def area_around(boxes: Sequence[Sequence[float]], row: Mapping[str, Any]) -> Area:
     """The boxes with room around them, in a tile's shape, moved into the photo as far as it is large enough."""
     corners = np.array(boxes, dtype=np.float64)
     low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
@@ -212,7 +214,7 @@ def _around(boxes: Sequence[Sequence[float]], row: Mapping[str, Any]) -> Area:
     return x1, y1, x2, y2
 
 
-def _part(view: Area, row: Mapping[str, Any]) -> Area:
+def part_of(view: Area, row: Mapping[str, Any]) -> Area:
     """Whole pixels of the photo that a view shows."""
     width, height = int(row["image_width"]), int(row["image_height"])
     x1, y1 = (min(max(0, int(np.floor(start))), end - 1) for start, end in zip(view[:2], (width, height), strict=True))
@@ -220,11 +222,11 @@ def _part(view: Area, row: Mapping[str, Any]) -> Area:
     return float(x1), float(y1), float(max(x2, x1 + 1)), float(max(y2, y1 + 1))
 
 
-def _pictures(folder: Path | None, rows: Sequence[Mapping[str, Any]], views: Sequence[Area]) -> list[tuple[str, str]]:
+def pictures_of(folder: Path | None, rows: Sequence[Mapping[str, Any]], views: Sequence[Area]) -> list[tuple[str, str]]:
     """A thumbnail, or why there is none, for each row."""
     if folder is None:
         return [("", "no folder of photos named")] * len(rows)
-    asked = [(folder / row["file_name"], _part(view, row)) for row, view in zip(rows, views, strict=True)]
+    asked = [(folder / row["file_name"], part_of(view, row)) for row, view in zip(rows, views, strict=True)]
     # Pillow decodes without Python's lock.
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda each_one: _thumbnail_or_note(*each_one), asked))

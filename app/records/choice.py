@@ -6,18 +6,32 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.detectors import model_of_card
 from app.hosting import is_hosted, offer
 from app.markup import plain
-from app.paths import existing, reachable, typed_path
-from app.records.found import RECORD_FOLDERS, default_source, found_records, info_of, offer_what_lies_here, options_of
-from app.sources import RECORD_ENDING, is_data_file, voc_root
+from app.paths import existing, from_here, reachable, typed_path
+from app.records.found import (
+    RECORD_FOLDERS,
+    default_source,
+    found_records,
+    info_of,
+    is_shipped,
+    offer_what_lies_here,
+    options_of,
+    photos_of_the_many,
+    shipped_folder,
+)
+from app.sources import DATA_ENDINGS, RECORD_ENDING, is_data_file, voc_root
 from app.uploads import UploadFolder
 from obcn.errors import UserError
 from obcn.records.files import RecordInfo
+from obcn.resources import ROOT
 from obcn.tables.matched import distinct_names
 
 # Bytes that visitors' record files may have together.
 MOST_UPLOADED = 1_000_000_000
+# Of the records that ship: many photos, which do not ship too, and the few samples, which do.
+MANY, SAMPLES = "voc2012-animals-val", "samples"
 # What a page shows that has no record file.
 MAKE_RECORDS = "\n".join(
     f"obcn eval --model {model} --images photos --annotations val.json --records runs/records/{model}.parquet"
@@ -28,7 +42,7 @@ MAKE_RECORDS = "\n".join(
 # to. Nor may a key be one of the names that Compare's links have.
 EXPLORE_KEYS = {"records": "records", "truth": "truth", "folder": "folder"}
 ERRORS_KEYS = {"records": "files"}
-_SHARED = "records-shared"
+_SHARED, _MADE = "records-shared", "records-made"
 
 
 @dataclass(frozen=True)
@@ -71,35 +85,90 @@ def choose_records(keys: Mapping[str, str], others: Sequence[str] = ()) -> Choic
     _arrive(keys, others)
     state = st.session_state
     with st.sidebar:
+        yours = st.container() if "folder" in keys else None
         _choose_files(keys["records"])
         paths, infos, problems = _read(state[keys["records"]])
         data, photos = source_of(infos[0]) if infos else default_source()
-        with st.expander("Other files"):
+        with st.expander("Upload record files"):
             _upload_files(keys["records"])
-            if "folder" in keys:
+        if yours is not None:
+            with yours:
                 _name_photos(keys, data, photos)
         for problem in problems:
             st.warning(f"{plain(problem)}. It is left out.", icon=":material/warning:")
     shared = {**state.get(_SHARED, {}), **{name: state[key] for name, key in keys.items()}}
     state[_SHARED] = shared
-    truth, folder = shared.get("truth", "").strip(), shared.get("folder", "").strip()
+    truth, folder = own_data(shared.get("truth", "").strip(), shared.get("folder", "").strip())
     if truth or folder:
         # A VOC folder and a data file bring their own photos; other truth is of those that the record file names.
         photos = folder or ("" if voc_root(truth) or is_data_file(truth) else photos)
         data = truth or data
     link = {EXPLORE_KEYS[name]: value for name, value in shared.items() if value}
-    return Choice(tuple(paths), tuple(distinct_names(paths, infos)), tuple(infos), data, photos, link)
+    names = distinct_names(paths, [_as_known_here(info) for info in infos])
+    return Choice(tuple(paths), tuple(names), tuple(infos), data, photos, link)
 
 
-def first_records() -> list[str]:
-    """Of those found, what a newcomer sees: files of one data set, for others have no object in common."""
-    folders = {Path(name).parent for name in found_records()}
-    if not folders:
-        return []
+def say_what_ships(choice: Choice) -> None:
+    """Where a page shows nothing but records that ship: what they are, and how to make one's own."""
+    if not choice.paths or not all(map(is_shipped, choice.paths)):
+        return
+    run = "" if is_hosted() else "name them in Explore and run any model there, or "
+    st.info(
+        f"**An example that ships:** what {plain(' and '.join(choice.names))} say of {choice.infos[0].photos} photos "
+        f"that neither was trained on. For your own photos, {run}give `obcn eval` a "
+        "`--records runs/records/mine.parquet`.",
+        icon=":material/inventory_2:",
+    )
+
+
+def own_data(truth: str, folder: str) -> tuple[str, str]:
+    """What a visitor means who names a folder alone: of a whole data set, its boxes too.
+
+    A VOC folder, a folder with a data.yaml, and photos with Roboflow's COCO file among them are known.
+
+    Args:
+        truth: where the true boxes are, as typed.
+        folder: of photos, as typed.
+    """
+    place = existing(folder)
+    if truth or place is None or not place.is_dir():
+        return truth, folder
+    if all((place / name).is_dir() for name in ("Annotations", "JPEGImages")):
+        return folder, ""
+    data_file = next((file for ending in DATA_ENDINGS if (file := place / f"data{ending}").is_file()), None)
+    if data_file is not None:
+        return str(data_file), ""
+    coco = place / "_annotations.coco.json"
+    return (str(coco), folder) if coco.is_file() else (truth, folder)
+
+
+def remember_made(paths: Sequence[Path]) -> None:
+    """Keep for this visitor which record files the app makes for them: the first that other pages show."""
+    st.session_state[_MADE] = [str(path) for path in paths]
+
+
+def first_records(shipped: str) -> list[str]:
+    """What a page shows whose visitor has not chosen: what they had made, else what lies in ``runs/``, else what ships.
+
+    All of one data set, for others have no object in common.
+
+    Args:
+        shipped: which of those that ship.
+    """
+    made = [name for name in st.session_state.get(_MADE, ()) if Path(name).is_file()]
+    if made:
+        return made
+    folders = {Path(name).parent for name in found_records() if not is_shipped(name)}
     main = RECORD_FOLDERS[0]
-    folder = main if main in folders else max(folders, key=lambda path: path.stat().st_mtime)
+    if folders:
+        folder = main if main in folders else max(folders, key=lambda path: path.stat().st_mtime)
+    else:
+        # Without their photos the many would be boxes on nothing.
+        folder = shipped_folder(shipped)
+    if not folder.is_dir():
+        return []
     paths, infos, _ = _read([str(folder)])
-    return [str(path) for path, info in zip(paths, infos, strict=True) if info.data == infos[0].data]
+    return [from_here(path) for path, info in zip(paths, infos, strict=True) if info.data == infos[0].data]
 
 
 def source_of(info: RecordInfo) -> tuple[str, str]:
@@ -111,7 +180,9 @@ def source_of(info: RecordInfo) -> tuple[str, str]:
     if voc and voc.is_dir():
         split = existing(str(voc / "ImageSets" / "Main" / f"{options.get('--split', 'val')}.txt"))
         return str(split or voc), ""
-    data, photos = (existing(options.get(name, "")) for name in ("--annotations", "--images"))
+    # The samples lie beside the app, wherever that is.
+    words = (options.get(name, "") for name in ("--annotations", "--images"))
+    data, photos = (existing(word) or existing(str(ROOT / word)) if word else None for word in words)
     return str(data) if data and data.is_file() else "", str(photos) if photos and photos.is_dir() else ""
 
 
@@ -127,7 +198,7 @@ def _arrive(keys: Mapping[str, str], others: Sequence[str]) -> None:
     # Streamlit drops the state of controls, but of those in the address, when a visitor leaves their page.
     came = _upload_key(keys["records"]) not in state
     if came and not any(key in address for key in keys.values()):
-        shared = state[_SHARED] if _SHARED in state else {"records": first_records()}
+        shared = _shared_with(keys)
         wanted = {} if any(key in address for key in others) else state.get(memory, {})
         wanted = {key: value for key, value in wanted.items() if key in others}
         wanted |= {key: shared[name] for name, key in keys.items() if shared.get(name)}
@@ -138,6 +209,17 @@ def _arrive(keys: Mapping[str, str], others: Sequence[str]) -> None:
             # Controls read the address where a run starts.
             st.rerun()
     state[memory] = {key: address.get_all(key) for key in (*keys.values(), *others) if key in address}
+
+
+def _shared_with(keys: Mapping[str, str]) -> dict[str, str | Sequence[str]]:
+    """The choice of the other page, if the visitor chose; else the first that this one shows."""
+    shared = st.session_state.get(_SHARED, {})
+    if any(not is_shipped(name) for name in shared.get("records", ())):
+        return shared
+    explores = "folder" in keys
+    if explores and (shared.get("truth") or shared.get("folder")):
+        return {**shared, "records": []}
+    return {**shared, "records": first_records(SAMPLES if explores and not photos_of_the_many() else MANY)}
 
 
 def _choose_files(key: str) -> None:
@@ -171,20 +253,31 @@ def _upload_files(key: str) -> None:
 
 def _name_photos(keys: Mapping[str, str], data: str, photos: str) -> None:
     st.text_input(
-        "Photos",
+        "Your photos",
         key=keys["folder"],
         bind="query-params",
-        placeholder=photos or "a folder",
-        help="The folder of photos. Left empty, the one that the record file names.",
+        on_change=_leave_what_ships,
+        args=(keys["records"],),
+        placeholder=photos or "a folder, or a VOC folder",
+        help="The folder of photos; of a VOC folder or one with a data.yaml, the true boxes come along. Left empty, "
+        "the one that the record file names.",
     )
     st.text_input(
-        "True boxes",
+        "Their true boxes",
         key=keys["truth"],
         bind="query-params",
+        on_change=_leave_what_ships,
+        args=(keys["records"],),
         placeholder=data or "COCO file, VOC folder or data.yaml",
         help="A COCO file, a VOC folder, one split of it (…/ImageSets/Main/val.txt), or a data file as `obcn train` "
         "takes it, YOLO's too. Left empty, what the record file names.",
     )
+
+
+def _leave_what_ships(key: str) -> None:
+    """Whoever names photos wants to see these, and not what came with the app."""
+    if all(map(is_shipped, st.session_state[key])):
+        st.session_state[key] = []
 
 
 def _read(words: Sequence[str]) -> tuple[list[Path], list[RecordInfo], list[str]]:
@@ -210,6 +303,12 @@ def _read(words: Sequence[str]) -> tuple[list[Path], list[RecordInfo], list[str]
             except UserError as error:
                 problems.append(str(error))
     return paths, infos, problems
+
+
+def _as_known_here(info: RecordInfo) -> RecordInfo:
+    """The info with the name that the other pages know its model by, if they do."""
+    name = model_of_card(info.card)
+    return info if name is None else info.model_copy(update={"model": name + info.decoding})
 
 
 def _upload_key(key: str) -> str:

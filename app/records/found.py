@@ -7,27 +7,47 @@ from itertools import pairwise
 from pathlib import Path
 
 from app.hosting import offer
+from app.paths import from_here
 from app.sources import RECORD_ENDING, is_data_file
 from obcn.data import load_data_config, read_validation
 from obcn.data.sources import CocoData, VocData, YoloData
 from obcn.errors import UserError
 from obcn.records.files import RecordInfo, read_info
+from obcn.resources import ROOT
 
 RECORD_FOLDERS = (Path("runs/records"), Path("runs/app-records"))
+SHIPPED = ROOT / "results" / "records"
 DATA_SETS = (
     ("data/voc2012-animals/annotations/instances_val.json", "data/voc2012-animals/JPEGImages"),
-    ("app/samples/truth.json", "app/samples"),
+    (str(ROOT / "app" / "samples" / "truth.json"), str(ROOT / "app" / "samples")),
 )
 
 
 def found_records() -> list[str]:
-    """Record files in the folders where they are looked for."""
-    return [str(path) for folder in RECORD_FOLDERS for path in sorted(folder.glob(f"**/*{RECORD_ENDING}"))]
+    """Record files in the folders where they are looked for, those that ship last."""
+    folders = (*RECORD_FOLDERS, SHIPPED)
+    return [from_here(path) for folder in folders for path in sorted(folder.glob(f"**/*{RECORD_ENDING}"))]
+
+
+def is_shipped(path: Path | str) -> bool:
+    """Whether a record file came with the app."""
+    return Path(path).resolve().is_relative_to(SHIPPED)
+
+
+def shipped_folder(which: str) -> Path:
+    """Where the records that ship lie, of one data set."""
+    return SHIPPED / which
+
+
+def photos_of_the_many() -> bool:
+    """Whether the photos of the larger set that ships, which do not ship too, lie here."""
+    return any(Path(data).is_file() for data, _ in DATA_SETS[:1])
 
 
 def default_source() -> tuple[str, str]:
     """The first data set that lies here."""
-    return next((source for source in DATA_SETS if Path(source[0]).is_file()), ("", ""))
+    found = next((source for source in DATA_SETS if Path(source[0]).is_file()), None)
+    return ("", "") if found is None else (from_here(Path(found[0])), from_here(Path(found[1])))
 
 
 def stamp(path: Path) -> int:
@@ -61,7 +81,7 @@ def options_of(info: RecordInfo) -> dict[str, str]:
 
 def offer_what_lies_here() -> None:
     """Let visitors of a hosted server look at its owner's record files, and at the photos and boxes that these name."""
-    for folder in RECORD_FOLDERS:
+    for folder in (*RECORD_FOLDERS, SHIPPED):
         offer(folder)
     for word in (word for source in DATA_SETS for word in source):
         offer(Path(word))

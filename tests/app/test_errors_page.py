@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.explore import controls
+from app.records import choice, found
 from obcn.records.schema import each
 from tests.app.test_paths import IMPOSSIBLE
 from tests.synthetic_records import write_matched, write_scene
@@ -20,6 +21,7 @@ ROWS = 40
 def _elsewhere(tmp_path, monkeypatch):
     """No record file of this checkout is found."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(found, "SHIPPED", tmp_path / "shipped")
 
 
 def write(path: str, model: str, num_stages: int = 0) -> str:
@@ -142,3 +144,28 @@ def test_records_of_other_photos_stand_side_by_side() -> None:
         "show-histogram-regression",
         "show-histogram-other",
     }
+
+
+def test_records_just_made_in_explore_are_found(monkeypatch) -> None:
+    made = write("runs/app-records/val-1/mine.parquet", "bins", 1)
+    write("runs/records/other.parquet", "regression")
+    app = AppTest.from_file(MAIN, default_timeout=120)
+    # What Explore leaves behind: a data set alone, and what ran on it.
+    app.session_state["records-shared"] = {"records": [], "truth": "val.json", "folder": "photos"}
+    app.session_state["records-made"] = [made, "runs/app-records/val-1/not-yet.parquet"]
+    app.switch_page("errors/errors.py").run()
+    assert not app.exception
+    assert app.multiselect(key="files").value == [made]
+    assert "How far off" in sections(app)
+
+
+def test_a_first_visit_finds_what_ships_and_is_told_so(monkeypatch, tmp_path) -> None:
+    for name, stages in (("regression", 0), ("obcn", 1)):
+        write(f"shipped/{choice.MANY}/{name}.parquet", name, stages)
+    app = opened()
+    assert "example that ships" in app.info[0].value
+    assert sections(app)[0] == "How far off"
+    write("runs/records/mine.parquet", "mine")
+    app = opened()
+    assert not app.info, "one's own come first"
+    assert app.multiselect(key="files").value == ["runs/records/mine.parquet"]

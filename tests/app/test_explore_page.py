@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import detectors
-from app.records import choice, found
+from app.records import choice, found, run
 from obcn.checkpoints import Card, Evaluation
 from obcn.records.files import read_info, read_records
 from tests.app.helpers import model as model_file
@@ -27,6 +27,7 @@ CAT, DOG = (0, 0, 40, 40), (60, 60, 180, 180)
 def _elsewhere(tmp_path, monkeypatch):
     """Neither the record files nor the data of this checkout are found."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(found, "SHIPPED", tmp_path / "shipped")
 
 
 @pytest.fixture
@@ -355,3 +356,64 @@ def test_an_upload_is_written_once(folder) -> None:
     other = opened(records=["bins.parquet"])
     other.file_uploader(key="records-upload").set_value([file]).run()
     assert path.stat().st_mtime == 1, "a table of it that somebody looks at stays good"
+
+
+def test_mistakes_by_kind_with_what_they_cost(folder) -> None:
+    rows = [
+        {"photo": 1, "truth": DOG, "id": 3, "category": 2},
+        {"photo": 1, "box": DOG, "category": 1, "score": 0.9},
+        {"photo": 1, "box": (0, 0, 40, 15), "category": 1, "score": 0.7},
+        {"photo": 1, "truth": CAT, "id": 7},
+        {"photo": 2, "box": CAT, "category": 2, "score": 0.8},
+    ]
+    write_scene(folder / "wrong.parquet", rows, 2, "bins")
+    app = opened(records=["wrong.parquet"], folder="photos", truth="val.json", show="mistakes")
+    drawn = tiles(app)
+    assert [(tile["title"], tile["detail"]) for tile in drawn] == [
+        ("cat", "classification · 1.png"),
+        ("dog", "background · 2.png"),
+        ("cat", "localisation · 1.png"),
+    ]
+    assert drawn[0]["values"] == [["head", "0.90, IoU 1.00 with dog"]]
+    assert "object=cat%40120%2C120" in drawn[0]["link"], "Compare opens at the box"
+    table = next(item.proto.body for item in app.get("html") if "costs AP50" in item.proto.body)
+    assert "<td>1</td><td>50.0</td><td>on an object, of another class</td>" in table
+    filtered = opened(
+        records=["wrong.parquet"], folder="photos", truth="val.json", show="mistakes", kinds=["background"]
+    )
+    assert [tile["detail"] for tile in tiles(filtered)] == ["background · 2.png"]
+    scored = opened(records=["wrong.parquet"], folder="photos", truth="val.json", show="mistakes", scores=["0.75", "1"])
+    assert [tile["title"] for tile in tiles(scored)] == ["cat", "dog"]
+
+
+def test_models_that_fit_the_data_are_offered_and_no_others(folder, monkeypatch) -> None:
+    known = {
+        "regression": model_file("regression", "regression", ("zebra",)),
+        "obcn": model_file("obcn", "obcn", ("cat", "zebra")),
+        "mine/best": model_file("mine/best", "obcn", ("cat", "dog")),
+    }
+    monkeypatch.setattr(detectors, "available_models", lambda: known)
+    monkeypatch.setattr(run, "stamp", lambda path: 0)
+    app = opened(folder="photos", truth="val.json")
+    assert app.multiselect(key="run-models").options == ["mine/best", "obcn"]
+    assert app.multiselect(key="run-models").value == ["mine/best", "obcn"]
+    assert any("know none of the classes: regression" in caption.value for caption in app.caption)
+    monkeypatch.setattr(detectors, "available_models", lambda: {"regression": known["regression"]})
+    app = opened(folder="photos", truth="val.json")
+    assert "None of the models knows a class" in app.info[0].value
+
+
+def test_the_failure_of_another_visitors_run_is_not_told(folder, monkeypatch) -> None:
+    monkeypatch.setattr(detectors, "available_models", lambda: {"obcn": model_file("obcn", "obcn", ("cat", "dog"))})
+    monkeypatch.setattr(run, "stamp", lambda path: 0)
+    first = opened(folder="photos", truth="val.json")
+    next(button for button in first.button if button.label.startswith("Run the models")).click().run()
+    for started in run._known().runs.values():
+        started.join()
+    first.run()
+    assert any("nowhere" in error.value for error in first.error), "there is no such checkpoint"
+    assert [button.label for button in first.button if button.label == "Go on"] == ["Go on"]
+    other = opened(folder="photos", truth="val.json")
+    assert not other.error
+    assert any(button.label.startswith("Run the models") for button in other.button)
+    run._known.clear()
