@@ -14,6 +14,15 @@ PAGE_CSS = """
 button[kind="primary"] { color: light-dark(#fff, #10151b); }
 .obcn-narrow { margin: 0; font-size: 0.9rem; opacity: 0.8; }
 @media (min-width: 40rem) { .stElementContainer:has(.obcn-narrow) { display: none; } }
+/* On a narrow screen Compare shows its first figure, and the rest when it is asked for. */
+.st-key-obcn-unfold { display: none; }
+@media (max-width: 40rem) {
+  .st-key-obcn-unfold { display: block; }
+  .stMain:has(.st-key-obcn-unfold input:not(:checked)) .st-key-obcn-folded,
+  .stMain:has(.st-key-obcn-unfold input:not(:checked)) .st-key-obcn-first-figure .stColumn:not(:first-child) {
+    display: none;
+  }
+}
 .obcn-key { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; font-size: 0.85rem; margin: 0 0 0.25rem; }
 .obcn-key span { display: inline-flex; align-items: center; gap: 0.4rem; white-space: nowrap; }
 .obcn-facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 0.5rem; }
@@ -44,3 +53,6 @@ button[kind="primary"] { color: light-dark(#fff, #10151b); }
 :is(.obcn-numbers, .obcn-wide) thead th { font-weight: 400; opacity: 0.8; vertical-align: bottom; }
 </style>
 """
+
+# What stands there of the photo before, while networks look at the next.
+BUSY_CSS = "<style>.st-key-obcn-object { opacity: 0.35; }</style>"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from obcn.checkpoints import Card, load_checkpoint
+from obcn.checkpoints import Card, checkpoint_name, find_checkpoint, load_checkpoint
 from obcn.data.images import read_photo
 from obcn.errors import UserError
 from obcn.explain import PhotoDetections, score_photo, select
@@ -31,6 +31,7 @@ class PhotoDetector:
     """A trained detector, ready for photos; :func:`obcn.load` gives one.
 
     Attributes:
+        name: what it is called: a shipped one by its file, any other by its folder and file.
         network: the network itself, in evaluation mode.
         card: its card: classes, config, how it was trained and what was measured.
 
@@ -44,6 +45,7 @@ class PhotoDetector:
         ('dog', 'cat')
     """
 
+    name: str
     network: Detector
     card: Card
 
@@ -90,7 +92,7 @@ class PhotoDetector:
         if decode not in (None, *get_args(DecodeRule)):
             raise UserError(f"decode is {decode!r}; give one of {', '.join(get_args(DecodeRule))}")
         found = select(score_photo(self.network, photo), self.network.codec.decoding(decode), self.network.thresholds)
-        return Found(photo, self.card.name, self.classes, found.above(score))
+        return Found(photo, self.name, self.classes, found.above(score))
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ class Found:
         belief = belief_of(self.detections, index, rivals)
         unknown = [name for name in rivals if name not in LIGHT.lines]
         palette = with_models(LIGHT, model_lines([self.model, *unknown], LIGHT))
-        return belief_histograms(belief, with_head(palette, self.model, belief.rule))
+        return belief_histograms(belief, with_head(palette, self.model))
 
     def to_supervision(self) -> sv.Detections:
         """The same as ``supervision.Detections``: class ids from 0 in the order of the detector's classes.
@@ -220,7 +222,8 @@ class Found:
 
 def open_detector(name_or_file: str | Path, device: str = "cpu") -> PhotoDetector:
     """See :func:`obcn.load`."""
-    return PhotoDetector(*load_checkpoint(str(name_or_file), device))
+    path = find_checkpoint(str(name_or_file))
+    return PhotoDetector(checkpoint_name(path), *load_checkpoint(str(path), device))
 
 
 def _as_image(source: Photo) -> Image.Image:

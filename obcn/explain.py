@@ -49,6 +49,7 @@ class PhotoDetections:
         height: of the photo, in pixels.
         boxes: (D, 4) final boxes, (x1, y1, x2, y2) in pixels, clipped to the photo.
         scores: (D,) by which they rank: class probabilities, or those lowered where the head is unsure of the box.
+        probabilities: (D,) of the class.
         names: D class names.
         candidates: (D, 4) the candidate box each came from.
         outputs: (D, num_outputs) raw offset outputs.
@@ -60,6 +61,7 @@ class PhotoDetections:
     height: int
     boxes: Tensor
     scores: Tensor
+    probabilities: Tensor
     names: tuple[str, ...]
     candidates: Tensor
     outputs: Tensor
@@ -77,6 +79,7 @@ class PhotoDetections:
             self,
             boxes=self.boxes[kept],
             scores=self.scores[kept],
+            probabilities=self.probabilities[kept],
             names=tuple(name for name, keep in zip(self.names, kept.tolist(), strict=True) if keep),
             candidates=self.candidates[kept],
             outputs=outputs,
@@ -136,6 +139,7 @@ def select(scored: ScoredPhoto, codec: OffsetCodec, thresholds: DetectionThresho
         height=scored.height,
         boxes=found["boxes"],
         scores=found["scores"],
+        probabilities=found["probabilities"],
         names=tuple(scored.classes[label - 1] for label in found["labels"].tolist()),
         candidates=found["candidates"],
         outputs=found["offset_outputs"],

@@ -117,7 +117,7 @@ def test_a_figure_holds_what_the_app_draws_of_each_coordinate(detector) -> None:
     columns = {figure.layout[f"xaxis{bar.xaxis[1:]}"].domain for bar in bars}
     assert len(bars) == len({bar.yaxis for bar in bars}) == 4 * stages
     assert len(columns) == 4, "a column each"
-    assert {"compact_obcn, expectation", "compact_obcn, argmax", "another"} <= {trace.name for trace in figure.data}
+    assert {"obcn, expectation", "obcn, argmax", "another"} <= {trace.name for trace in figure.data}
 
 
 @pytest.mark.parametrize(

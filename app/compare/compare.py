@@ -9,7 +9,7 @@ import streamlit as st
 from app import detectors
 from app.compare import links, scoring
 from app.compare.comparison import Comparison, Settings, compare
-from app.compare.controls import choose_models, choose_photo, choose_settings
+from app.compare.controls import choose_among_uploads, choose_models, choose_photo, choose_settings
 from app.compare.found_objects import FoundObject, locate
 from app.compare.object_view import draw_object, headline, view_of
 from app.compare.panels import busy_panels, panels
@@ -18,7 +18,9 @@ from app.components.photo_pair import PhotoPanel, photo_pair
 from app.detectors import ModelFile
 from app.markup import plain
 from app.photos import Photo
+from app.style import BUSY_CSS
 from obcn.errors import UserError
+from obcn.figures.belief import box_iou
 from obcn.figures.lines import model_lines, with_models
 from obcn.figures.palette import DARK, LIGHT, Palette
 
@@ -27,8 +29,8 @@ def main() -> None:
     """Draw the page."""
     st.header("Compare", anchor=False)
     st.markdown(
-        "Detectors that differ in how they say *where a box goes*: **regression** gives one number per coordinate, "
-        "the other heads a distribution. **Click a box** to see it."
+        "**OBCN** is a detector that says *where a box goes* by classification: it spreads its belief about each "
+        "coordinate over bins and takes their mean, where **regression** gives one number. **Click a box** to see it."
     )
     st.html('<p class="obcn-narrow">Photos and settings: » at the top.</p>')
     known = detectors.available_models()
@@ -58,6 +60,7 @@ def main() -> None:
 
 
 def _compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) -> None:
+    choose_among_uploads()
     theme = DARK if st.context.theme.type == "dark" else LIGHT
     palette = with_models(theme, model_lines(list(models), theme))
     if any(scoring.stored_scores(photo, model, settings.device) is None for model in models.values()):
@@ -67,17 +70,22 @@ def _compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) 
     if seen.objects:
         chosen = locate(seen.objects, links.shown_object()) or 0
     _draw_photos(photo, panels(seen, chosen), seen.objects, chosen, palette)
+    if chosen is not None and links.is_first_look():
+        _guide(seen, seen.objects[chosen])
     if chosen is None:
         _explain_nothing(seen)
     else:
-        _show_object(seen, chosen, palette)
+        with st.container(key="obcn-object"):
+            _show_object(seen, chosen, palette)
 
 
 def _look(photo: Photo, models: Mapping[str, ModelFile], settings: Settings, palette: Palette) -> NoReturn:
     """Run the networks, then the page again.
 
-    The photo stands there at once and the boxes join it: same widget, same place, so nothing jumps.
+    The photo stands there at once and the boxes join it: same widget, same place, so nothing jumps. The numbers below
+    are still the last photo's, and dim.
     """
+    st.html(BUSY_CSS)
     _draw_photos(photo, busy_panels(models, settings), [], None, palette)
     try:
         for model in models.values():
@@ -93,6 +101,31 @@ def _draw_photos(
     # A click can arrive from a page drawn before the photo or the threshold changed: it means what was seen then.
     st.session_state["places"] = [item.place for item in objects]
     photo_pair(photo, drawn, chosen, palette, "pair", _choose_by_click)
+
+
+def _guide(seen: Comparison, item: FoundObject) -> None:
+    """What to look at on a first visit, in words that follow the figures."""
+    truth = seen.truth_of(item)
+    if truth is None or not seen.believers:
+        return
+    believer = seen.believers[0]
+    belief = seen.belief_of(item, believer)
+    fits = [
+        f"{plain(name)}'s fits it by IoU **{box_iou(box, truth):.2f}**" for name, box in seen.boxes_of(item).items()
+    ]
+    words = (
+        f"**New here?** The dotted box is the true one; {' and '.join(fits)}. Look at the **four hills** below: what "
+        f"{plain(believer)} believes about each coordinate, tall and narrow where it is sure."
+    )
+    if belief is not None:
+        mean, top = (box_iou(belief.by_rule[rule], truth) for rule in ("expectation", "argmax"))
+        words += (
+            f" Their means alone give IoU {mean:.2f}, their most probable bins {top:.2f}: see the table at the end."
+        )
+    st.info(
+        words,
+        icon=":material/waving_hand:",
+    )
 
 
 def _choose_by_click() -> None:

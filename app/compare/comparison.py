@@ -96,6 +96,10 @@ class Comparison:
         }
         return why_they_differ(answers, item.name)
 
+    def ranks_by_certainty(self, model: str) -> bool:
+        """Whether a model's boxes rank by less than their class scores where it is unsure of them."""
+        return _thresholds(self.models[model].card, self.settings).rank_by == "certainty"
+
     def stages_used(self, model: str) -> int:
         """How many stages a model's boxes come from; 0 for regression."""
         return min(self.settings.stages, num_stages(self.models[model].card))
@@ -126,11 +130,15 @@ def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetecti
         codec = codec.decoding(settings.rule, min(settings.stages, codec.num_stages))
         outputs = scored.candidates.offset_outputs / settings.temperature
         scored = replace(scored, candidates=replace(scored.candidates, offset_outputs=outputs))
+    return select(scored, codec, _thresholds(card, settings))
+
+
+def _thresholds(card: Card, settings: Settings) -> DetectionThresholds:
     thresholds = DetectionThresholds(
         FLOOR, settings.nms_iou, per_image=300, **card.config.box_head.selection.model_dump()
     )
     if settings.rank_by is not None:
-        thresholds = replace(thresholds, rank_by=settings.rank_by if codec.num_stages else "score")
+        thresholds = replace(thresholds, rank_by=settings.rank_by if num_stages(card) else "score")
     if settings.merge_by is not None:
         thresholds = replace(thresholds, merge_by=settings.merge_by)
-    return select(scored, codec, thresholds)
+    return thresholds

@@ -1,16 +1,20 @@
 """The side panel: which photo, which models, and how to read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
 from app import detectors
 from app.compare import links
 from app.compare.comparison import Settings, num_stages
-from app.components.sample_strip import sample_strip
+from app.components.sample_strip import StripPhoto, sample_strip
 from app.detectors import ModelFile, first_models
 from app.markup import plain
+from app.paths import typed_path
 from app.photos import UPLOAD_TYPES, Photo, sample_paths
+from obcn.data import read_photo
+from obcn.errors import UserError
 from obcn.figures.lines import MOST_MODELS
 from obcn.models.selection import MergeBy, RankBy
 from obcn.offsets.codecs import DecodeRule
@@ -30,22 +34,34 @@ def choose_photo() -> Photo | None:
     """
     samples = {path.stem: path for path in sample_paths()}
     st.file_uploader(
-        "Your photo",
+        "Your photos",
         type=list(UPLOAD_TYPES),
+        accept_multiple_files=True,
         key="upload",
-        on_change=_use_upload,
-        help="It stays in this server's memory for a while: whoever has the link in the address bar sees it too.",
+        on_change=_use_uploads,
+        help="They stay in this server's memory for a while: whoever has the link in the address bar sees that photo.",
     )
     strip = st.container()
     opened = links.open_photo(samples)
     if samples:
         with strip:
             st.caption("or a sample, with its true boxes")
-            sample_strip(list(samples.values()), opened.sample, "samples", _use_sample)
+            strip_photos = [
+                StripPhoto(name, name.replace("_", " "), partial(read_photo, path)) for name, path in samples.items()
+            ]
+            sample_strip(strip_photos, opened.sample, "Sample photos", "samples", _use_sample)
     if opened.notice:
         instead = " This is a sample instead." if opened.photo else ""
         st.warning(plain(opened.notice) + instead, icon=":material/link_off:")
     return opened.photo
+
+
+def choose_among_uploads() -> None:
+    """Draw what steps through the visitor's photos, where there are several."""
+    uploads = links.own_uploads()
+    if len(uploads) > 1:
+        photos = [StripPhoto(key, name, partial(links.picture_of_upload, key)) for key, name in uploads.items()]
+        sample_strip(photos, links.shown_upload(), "Your photos", "uploads", _use_another, row=True)
 
 
 def choose_models(models: Mapping[str, ModelFile]) -> dict[str, ModelFile]:
@@ -54,6 +70,7 @@ def choose_models(models: Mapping[str, ModelFile]) -> dict[str, ModelFile]:
     Args:
         models: all there are; at least one.
     """
+    wanted = links.wanted_models(models)
     first = [name for name in first_models() if name in models] or list(models)[:2]
     chosen = st.multiselect(
         "Models",
@@ -65,7 +82,19 @@ def choose_models(models: Mapping[str, ModelFile]) -> dict[str, ModelFile]:
         placeholder="Choose at least one",
         help="Side by side, each with a line of its own. Any checkpoint with a card can be compared.",
     )
-    return {name: model for name, model in models.items() if name in chosen}
+    for name, file in wanted.items():
+        st.warning(
+            f"This link also compares **{plain(name)}**, which is not loaded here"
+            + (f": it wants the file {plain(file)}." if file else "."),
+            icon=":material/link_off:",
+        )
+        if file:
+            st.button(f"Load {plain(name)}", key=f"load-{name}", on_click=_load, args=(file, chosen), width="stretch")
+    if failure := st.session_state.pop("load-failure", None):
+        st.error(plain(failure), icon=":material/error:")
+    shown = {name: model for name, model in models.items() if name in chosen}
+    links.name_files(shown.values(), wanted.values())
+    return shown
 
 
 def choose_settings(models: Mapping[str, ModelFile]) -> Settings:
@@ -117,7 +146,8 @@ def choose_settings(models: Mapping[str, ModelFile]) -> Settings:
         0.05,
         key="score",
         bind="query-params",
-        help="All models show the objects above it.",
+        help="All models show the objects above it. The score is the class score or, where a model ranks by certainty, "
+        "the class score lowered by how unsure it is of the box: its rank.",
     )
     with st.expander("More"):
         nms_iou = st.slider(
@@ -156,12 +186,23 @@ def choose_settings(models: Mapping[str, ModelFile]) -> Settings:
     return Settings(rule, max(stages, 1), score, nms_iou, temperature, device, RANKINGS[rank_by], MERGERS[merge_by])
 
 
-def _use_upload() -> None:
-    upload = st.session_state["upload"]
-    if upload is None:
-        links.forget_upload()
+def _load(file: str, chosen: Sequence[str]) -> None:
+    try:
+        names = detectors.add_folder(typed_path(file))
+    except UserError as error:
+        st.session_state["load-failure"] = str(error)
     else:
-        links.show_upload(upload.name, upload.getvalue())
+        st.session_state["models"] = [*chosen, *names][-MOST_MODELS:]
+
+
+def _use_uploads() -> None:
+    links.take_uploads([(file.name, file.getvalue()) for file in st.session_state["upload"]])
+
+
+def _use_another() -> None:
+    picked = st.session_state["uploads"].picked
+    if picked is not None:
+        links.show_upload(picked)
 
 
 def _use_sample() -> None:

@@ -22,7 +22,7 @@ class FoundObject:
     Attributes:
         name: class name.
         rows: per model the row among its detections, also of one below the score threshold; None if it saw nothing.
-        scores: per model its score, 0 where it saw nothing.
+        scores: per model the score that it ranks by, 0 where it saw nothing.
         reporters: models whose score passes the threshold; at least one.
         box: (4,) where it is, in pixels: the mean of its reporters' boxes.
         truth: row in the truth, if a true box of that class overlaps.

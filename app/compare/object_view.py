@@ -119,7 +119,7 @@ def view_of(seen: Comparison, item: FoundObject, model: str | None, palette: Pal
     """An object as ``model`` believes it, in the lines of ``palette``, which has one for each model."""
     belief = None if model is None else seen.belief_of(item, model)
     if model is not None:
-        palette = with_head(palette, model, seen.settings.rule)
+        palette = with_head(palette, model)
     return ObjectView(seen, item, model, belief, palette)
 
 
@@ -129,7 +129,7 @@ def headline(view: ObjectView) -> str:
     boxes, truth = seen.boxes_of(item), seen.truth_of(item)
     cards = []
     for name in seen.models:
-        values = [(f"{item.scores[name]:.2f}", "score" if item.reported_by(name) else "score, not reported")]
+        values = _scores(seen, item, name)
         if item.name not in seen.models[name].card.classes:
             values = [("none", f"does not know {item.name}")]
         elif name not in boxes:
@@ -148,6 +148,16 @@ def headline(view: ObjectView) -> str:
     return facts(cards)
 
 
+def _scores(seen: Comparison, item: FoundObject, model: str) -> list[tuple[str, str]]:
+    """The class score, and the rank where that is another number."""
+    row = item.rows[model]
+    probability = 0.0 if row is None else float(seen.found[model].probabilities[row])
+    values = [(f"{probability:.2f}", "class score")]
+    if seen.ranks_by_certainty(model):
+        values.append((f"{item.scores[model]:.2f}", "rank"))
+    return values if item.reported_by(model) else [*values[:-1], (values[-1][0], f"{values[-1][1]}, not reported")]
+
+
 def draw_object(view: ObjectView) -> None:
     """Draw the figures."""
     seen, item = view.seen, view.item
@@ -160,19 +170,27 @@ def draw_object(view: ObjectView) -> None:
     else:
         if not item.reported_by(view.model):
             st.info(
-                f"{plain(view.model)} does not report this {plain(item.name)}: its score is below "
+                f"{plain(view.model)} does not report this {plain(item.name)}: it scores below "
                 f"{seen.settings.score:.2f}. The figures show its best candidate here.",
                 icon=":material/visibility_off:",
             )
         _draw_histograms(view)
-    _draw_crops(view)
+    # Folded on a narrow screen, see app/style.py.
+    with st.container(key="obcn-folded"):
+        if view.belief is not None:
+            export_figures(view.histograms(), "export-belief")
+        _draw_crops(view)
+        _draw_numbers(view)
+
+
+def _draw_numbers(view: ObjectView) -> None:
     st.subheader("All boxes in numbers", anchor=False)
     caption = "In pixels of the photo."
     if view.belief is not None:
         caption += " ± is the standard deviation of its first distribution: how unsure the head is."
     st.caption(caption)
     st.html(view.table())
-    export_table(partial(numbers, view.boxes, view.palette, view.belief), f"Boxes of this {item.name}")
+    export_table(partial(numbers, view.boxes, view.palette, view.belief), f"Boxes of this {view.item.name}")
 
 
 def _draw_histograms(view: ObjectView) -> None:
@@ -182,9 +200,11 @@ def _draw_histograms(view: ObjectView) -> None:
     st.caption(HISTOGRAMS_SAY)
     st.html(view.key())
     figures = view.histograms()
-    for column, (name, figure) in zip(st.columns(len(figures)), figures.items(), strict=True):
+    with st.container(key="obcn-first-figure"):
+        columns = st.columns(len(figures))
+    for column, (name, figure) in zip(columns, figures.items(), strict=True):
         chart(figure, f"Distribution of {name} over the bins of each stage", column)
-    export_figures(figures, "export-belief")
+    st.toggle("Show the other figures and all numbers", key="obcn-unfold")
 
 
 def _draw_crops(view: ObjectView) -> None:

@@ -12,7 +12,7 @@ from obcn.offsets.distribution import DecodeRule
 def busy_panels(models: Mapping[str, ModelFile], settings: Settings) -> list[PhotoPanel]:
     """Panels of models that are still at work."""
     return [
-        PhotoPanel(name, _decoding(settings, num_stages(model.card)), "", busy=f"{name} is looking…")
+        PhotoPanel(name, name, _decoding(settings, num_stages(model.card)), "", busy=f"{name} is looking…")
         for name, model in models.items()
     ]
 
@@ -33,8 +33,13 @@ def panels(seen: Comparison, chosen: int | None) -> list[PhotoPanel]:
         boxes = _clickable(seen, name)
         other = [] if chosen is None else _other_rule(seen, name, seen.objects[chosen])
         decoding = _decoding(seen.settings, seen.stages_used(name))
-        drawn.append(PhotoPanel(name, decoding, _count(boxes), boxes, [*truth, *other]))
+        drawn.append(PhotoPanel(name, line_of(seen, name), decoding, _count(boxes), boxes, [*truth, *other]))
     return drawn
+
+
+def line_of(seen: Comparison, model: str) -> str:
+    """Name of the line of a model's boxes: its own, but argmax has one line wherever it is drawn."""
+    return "argmax" if model in seen.believers and seen.settings.rule == "argmax" else model
 
 
 def _clickable(seen: Comparison, model: str) -> list[ClickableBox]:
@@ -52,7 +57,7 @@ def _other_rule(seen: Comparison, model: str, item: FoundObject) -> list[Outline
     belief = seen.belief_of(item, model)
     assert belief is not None, "what is reported was seen"
     other: DecodeRule = "argmax" if belief.rule == "expectation" else "expectation"
-    return [Outline("argmax", f"{model}, {other}", belief.by_rule[other].tolist())]
+    return [Outline(other if other == "argmax" else model, f"{model}, {other}", belief.by_rule[other].tolist())]
 
 
 def _decoding(settings: Settings, stages: int) -> str:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from app.compare.comparison import Comparison
 from app.compare.found_objects import FoundObject
+from app.compare.panels import line_of
 from app.detectors import ModelFile
 from app.style import PAGE_CSS
 from obcn.data import CocoIds
@@ -91,7 +92,7 @@ def report_html(
 
 
 def _photo(seen: Comparison, model: str, palette: Palette) -> go.Figure:
-    boxes, line = seen.found[model].boxes, palette.lines[model]
+    boxes, line = seen.found[model].boxes, palette.lines[line_of(seen, model)]
     drawn = [
         DrawnBox(boxes[item.rows[model]], line, f"{item.name} {item.scores[model]:.2f}")
         for item in seen.objects

@@ -25,7 +25,7 @@ function columns(panels) {
 function drawPanel(pair, panel, data, setTriggerValue) {
   const name = CSS.escape(panel.model);
   const element = child(pair, `[data-panel="${name}"]`, () => newPanel(panel.model));
-  const line = data.lines[panel.model];
+  const line = data.lines[panel.line];
   lineUp(element.querySelector(".swatch"), line);
   const title = element.querySelector("b");
   title.textContent = title.title = panel.model;

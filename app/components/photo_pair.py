@@ -55,7 +55,8 @@ class PhotoPanel:
     """One model's side.
 
     Attributes:
-        model: its name, and that of its line in the palette; unique.
+        model: its name; unique.
+        line: name of its boxes' line in the palette.
         subtitle: how it decodes.
         status: a line at the right of the title, such as the number of objects.
         boxes: to choose from.
@@ -64,6 +65,7 @@ class PhotoPanel:
     """
 
     model: str
+    line: str
     subtitle: str
     status: str
     boxes: Sequence[ClickableBox] = ()

@@ -1,10 +1,12 @@
 export default function ({ data, parentElement, setTriggerValue }) {
   const strip = parentElement.querySelector(".strip");
-  data.photos.forEach(({ name, thumbnail }, number) => {
+  strip.setAttribute("aria-label", data.label);
+  strip.classList.toggle("row", data.row);
+  data.photos.forEach(({ name, label, thumbnail }, number) => {
     const button = strip.children[number] ?? strip.appendChild(newButton());
     const image = button.querySelector("img");
     if (image.src !== thumbnail) image.src = thumbnail;
-    button.querySelector("span").textContent = name.replaceAll("_", " ");
+    button.querySelector("span").textContent = button.title = label;
     button.dataset.sample = name;
     button.setAttribute("aria-pressed", String(name === data.chosen));
     button.onclick = () => setTriggerValue("picked", name);

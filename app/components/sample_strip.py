@@ -1,42 +1,59 @@
-"""Thumbnails of the sample photos to choose from; Streamlit has no element for a choice of pictures."""
+"""Thumbnails of photos to choose from; Streamlit has no element for a choice of pictures."""
 
 import base64
 import io
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 from PIL import ImageOps
-
-from obcn.data import read_photo
+from PIL.Image import Image
 
 _HERE = Path(__file__).parent
 _THUMBNAIL = (160, 120)
 
 _component = st.components.v2.component(
     "obcn_sample_strip",
-    html='<div class="strip" role="group" aria-label="Sample photos"></div>',
+    html='<div class="strip" role="group"></div>',
     css=(_HERE / "sample_strip.css").read_text(encoding="utf-8"),
     js=(_HERE / "sample_strip.js").read_text(encoding="utf-8"),
 )
 
 
-def sample_strip(samples: Sequence[Path], chosen: str | None, key: str, on_pick: Callable[[], None]) -> None:
-    """Draw thumbnails; a click calls ``on_pick`` with ``st.session_state[key].picked`` set to the photo's stem.
+@dataclass(frozen=True)
+class StripPhoto:
+    """One thumbnail: what the photo is chosen by, the words below it, and what reads it when it is first drawn."""
+
+    name: str
+    label: str
+    read: Callable[[], Image]
+
+
+def sample_strip(
+    photos: Sequence[StripPhoto],
+    chosen: str | None,
+    label: str,
+    key: str,
+    on_pick: Callable[[], None],
+    row: bool = False,
+) -> None:
+    """Draw thumbnails; a click calls ``on_pick`` with ``st.session_state[key].picked`` set to the photo's name.
 
     Args:
-        samples: photo files.
-        chosen: stem of the one in use.
+        photos: to choose from.
+        chosen: name of the one in use.
+        label: what they are, for screen readers.
         key: the widget's.
         on_pick: without arguments.
+        row: all in one row, which scrolls; else three in a row.
     """
-    photos = [{"name": path.stem, "thumbnail": _thumbnail(path)} for path in samples]
-    _component(key=key, data={"photos": photos, "chosen": chosen}, on_picked_change=on_pick)
+    drawn = [{"name": photo.name, "label": photo.label, "thumbnail": _thumbnail(photo)} for photo in photos]
+    _component(key=key, data={"photos": drawn, "chosen": chosen, "label": label, "row": row}, on_picked_change=on_pick)
 
 
-@lru_cache(maxsize=64)
-def _thumbnail(path: Path) -> str:
+@st.cache_resource(show_spinner=False, max_entries=256, hash_funcs={StripPhoto: lambda photo: photo.name})
+def _thumbnail(photo: StripPhoto) -> str:
     buffer = io.BytesIO()
-    ImageOps.fit(read_photo(path), _THUMBNAIL).save(buffer, "JPEG", quality=82)
+    ImageOps.fit(photo.read(), _THUMBNAIL).save(buffer, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

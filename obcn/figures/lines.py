@@ -4,12 +4,8 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 from obcn.figures.palette import Dash, Line, Palette
-
-if TYPE_CHECKING:  # scripts that only read records need no torch
-    from obcn.offsets.codecs import DecodeRule
 
 # What a figure calls its own lines: no model goes by one of these names.
 RESERVED = ("truth", "candidate", "expectation", "argmax", "stage")
@@ -84,18 +80,9 @@ def with_models(palette: Palette, lines: dict[str, Line]) -> Palette:
     return replace(palette, lines={**palette.lines, **lines})
 
 
-def with_head(palette: Palette, model: str, rule: "DecodeRule") -> Palette:
-    """A palette with models as the figures of one model's belief want it.
-
-    The rule that the model's box comes from is drawn as the model is, the other one thin.
-    """
-    of_model, thin = palette.lines[model], palette.lines["argmax"]
-    other: DecodeRule = "argmax" if rule == "expectation" else "expectation"
-    return replace(
-        palette,
-        lines={
-            **palette.lines,
-            rule: replace(of_model, label=f"{model}, {rule}"),
-            other: replace(thin, label=f"{model}, {other}"),
-        },
-    )
+def with_head(palette: Palette, model: str) -> Palette:
+    """A palette with models as the figures of one model's belief want it: its expectation is drawn as the model is, its
+    argmax thin, whichever of the two its box comes from."""
+    lines = {"expectation": palette.lines[model], "argmax": palette.lines["argmax"]}
+    named = {rule: replace(line, label=f"{model}, {rule}") for rule, line in lines.items()}
+    return replace(palette, lines={**palette.lines, **named})
