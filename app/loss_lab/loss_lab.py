@@ -182,7 +182,9 @@ def _show_descent(descents: dict[str, Descent], chosen: Settings, palette: Palet
     st.caption(
         "Gradient descent on one object. Alone, L2 is quickest: a large gradient is a large step. In training all "
         "objects share the weights, and one with gradient 5 drowns five with 1: the paper's case for losses whose "
-        "gradient is bounded. Bins keep pushing at nearly full strength until the right bin has won."
+        "gradient is bounded. Bins come last here, from any first belief: a step moves the right bin's score by the "
+        "learning rate at most, by less as that bin wins, and the mean stays short of the target until no belief is "
+        "left elsewhere. That rest is what tells how unsure a head is."
     )
     st.html(key)
     figures = {
