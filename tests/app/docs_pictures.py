@@ -8,16 +8,19 @@ from urllib.parse import urlencode
 
 from PIL import Image
 
-from tests.app.browsing import ROOT, finished
+from tests.app.browsing import ROOT, SLOW, finished
 from tests.app.sample_records import sample_records
 from tests.app.serving import chromium, served
 
 # By file: the page, its address, the theme, and how much of the page is shown, in pixels.
 PICTURES = {
-    "compare": ("", {"photo": "kitten"}, "light", 1420),
+    "compare": ("", {"photo": "dog"}, "light", 1420),
     "explore": ("explore", {}, "light", 1000),
     "loss_lab": ("loss_lab", {}, "dark", 1130),
 }
+# Whether every plot has been drawn.
+DRAWN = """() => [...document.querySelectorAll('[data-testid="stPlotlyChart"]')]
+    .every((chart) => chart.querySelector(".main-svg"))"""
 
 
 def main() -> None:
@@ -31,7 +34,8 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1440, "height": height}, color_scheme=scheme)
             page.goto(f"{address}/{view}?{urlencode(words)}")
             finished(page)
-            # Plots and pictures come a little after the script's end.
+            # Plots and pictures come a little after the script's end, later on a busy machine.
+            page.wait_for_function(DRAWN, timeout=SLOW)
             page.wait_for_timeout(3000)
             # 256 colours: a third of the bytes, and nobody sees the difference.
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
