@@ -50,10 +50,11 @@ class PhotoShelf:
 
     Args:
         most_pixels: three bytes each.
+        most: how many photos.
     """
 
-    def __init__(self, most_pixels: int = MOST_PIXELS) -> None:
-        self._most_pixels = most_pixels
+    def __init__(self, most_pixels: int = MOST_PIXELS, most: int = 12) -> None:
+        self._most_pixels, self._most = most_pixels, most
         self._photos: OrderedDict[Hashable, Photo] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -67,7 +68,7 @@ class PhotoShelf:
         with self._lock:
             # Somebody else may have read the same meanwhile.
             photo = self._photos.setdefault(key, photo)
-            while len(self._photos) > 1 and self._pixels() > self._most_pixels:
+            while len(self._photos) > 1 and (len(self._photos) > self._most or self._pixels() > self._most_pixels):
                 self._photos.popitem(last=False)
         return photo
 

@@ -65,7 +65,7 @@ def _load(path: str, device: str, weights_stamp: int) -> Detector:
 class _Shelf:
     """The last photos' scores, about 0.3 MB each. One network runs at a time: two would only slow each other."""
 
-    def __init__(self, size: int = 256) -> None:
+    def __init__(self, size: int = 64) -> None:
         self.running = threading.Lock()
         self._size = size
         self._items: OrderedDict[tuple, ScoredPhoto] = OrderedDict()

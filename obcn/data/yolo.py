@@ -35,7 +35,7 @@ def read_yolo(places: Sequence[Path], classes: Sequence[str]) -> Annotations:
         UserError: a file is missing or damaged; the message names it.
     """
     label_of = find_labels(places)
-    if not any(label.is_file() for label in label_of.values()):
+    if not any(os.path.isfile(label) for label in label_of.values()):
         photo, label = next(iter(label_of.items()))
         raise UserError(f"no photo of {_named(places)} has a label file: that of {photo} would be {label}")
 
@@ -85,17 +85,17 @@ def _named(places: Sequence[Path]) -> str:
 
 
 def _photos(place: Path) -> list[Path]:
-    if place.is_dir():
+    if os.path.isdir(place):
         photos = sorted(path for path in place.rglob("*") if is_photo(path))
         if not photos:
             raise UserError(f"{place} holds no photo ({', '.join(PHOTO_ENDINGS)})")
         return photos
-    if place.suffix != ".txt" or not place.is_file():
+    if place.suffix != ".txt" or not os.path.isfile(place):
         raise UserError(f"{place}: no such folder of photos, nor a .txt file that lists some")
     photos = [place.parent / line.strip() for line in _text(place).splitlines() if line.strip()]
     if not photos:
         raise UserError(f"{place} lists no photo")
-    missing = [photo for photo in photos if not photo.is_file()]
+    missing = [photo for photo in photos if not os.path.isfile(photo)]
     if missing:
         raise UserError(f"{place} lists {len(missing)} photo(s) that are not there, first {missing[0]}")
     return photos
@@ -110,7 +110,7 @@ def _label_file(photo: Path) -> Path:
 
 
 def _objects(label: Path, num_classes: int) -> Iterator[_Object]:
-    if not label.is_file():
+    if not os.path.isfile(label):
         return
     for number, line in enumerate(_text(label).splitlines(), start=1):
         if line.strip():

@@ -1,7 +1,7 @@
 """The training batches that a run has still to see, read by processes of their own."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -16,7 +16,7 @@ from obcn.errors import UserError
 
 def remaining_batches(
     train_set: Annotations, config: DetectorConfig, seed: int, epochs: int, step: int, ranks: Ranks
-) -> Iterator[tuple[list[Tensor], list[dict[str, Tensor]], float]]:
+) -> Generator[tuple[list[Tensor], list[dict[str, Tensor]], float], None, None]:
     """Photos and targets of each step after ``step``, in the order that seed and epoch decide.
 
     Yields:

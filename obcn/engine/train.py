@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 import torch
 from rich.console import Console
@@ -150,19 +150,21 @@ class _Run:
         batches = remaining_batches(
             self.train_set, self.config, self.settings.seed, self.epochs, self.progress.step, self.ranks
         )
-        for photos, targets, weight in batches:
-            losses = self._step(photos, targets, weight)
-            self.progress.step += 1
-            self.progress.seconds = time.monotonic() - before
-            self._log(curves, losses)
-            display.advance(losses)
-            if self.progress.step % self.steps_per_epoch == 0:
-                # Before the validation too: a run that is stopped in it goes on with it.
-                self._save_state()
-                self._close_epoch(curves, display)
-            elif self._told_to_stop() or self.progress.step % self.options.save_every == 0:
-                self._save_state()
-            self._stop_if_told()
+        # A traceback would keep the loader, and the loader's process this one from ending.
+        with closing(batches):
+            for photos, targets, weight in batches:
+                losses = self._step(photos, targets, weight)
+                self.progress.step += 1
+                self.progress.seconds = time.monotonic() - before
+                self._log(curves, losses)
+                display.advance(losses)
+                if self.progress.step % self.steps_per_epoch == 0:
+                    # Before the validation too: a run that is stopped in it goes on with it.
+                    self._save_state()
+                    self._close_epoch(curves, display)
+                elif self._told_to_stop() or self.progress.step % self.options.save_every == 0:
+                    self._save_state()
+                self._stop_if_told()
 
     def _told_to_stop(self) -> bool:
         """Whether this process was told to stop, or of several any one, as they found together in their last step."""

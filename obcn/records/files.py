@@ -188,7 +188,9 @@ def _read_part(path: Path, info: RecordInfo, columns: list[str] | None) -> pa.Ta
         # Each part's metadata counts its own photos.
         table = file.read(columns=columns).replace_schema_metadata(_metadata(info))
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}); write it anew with `obcn eval --records`") from error
+        raise UserError(
+            f"{path} is damaged ({' '.join(str(error).split())}); write it anew with `obcn eval --records`"
+        ) from error
     check_rows(path, table, record_columns(info.num_stages))
     return table
 

@@ -37,9 +37,19 @@ class MatchedRows:
         return int(self.where.sum())
 
     def values(self, columns: Sequence[str]) -> list[np.ndarray]:
-        """Numbers of some columns, (matched rows,) each; only these are read."""
+        """Numbers of some columns, (matched rows,) each; only these are read.
+
+        Raises:
+            UserError: a matched row has no value where every one must have it.
+        """
         table = read_records(self.path, list(columns))
-        return [table.column(name).to_numpy()[self.where] for name in columns]
+        return [self._whole(name, table.column(name).to_numpy()[self.where]) for name in columns]
+
+    def _whole(self, name: str, values: np.ndarray) -> np.ndarray:
+        absent = int(np.isnan(values).sum())
+        if absent:
+            raise UserError(f"{self.path}: column {name} has no value in {absent} matched row(s); write the file anew")
+        return values
 
     def groups(self, by: str) -> "pd.Categorical[str]":
         """(matched rows,) group of each row: ``all``, ``size`` (COCO's) or ``class``.

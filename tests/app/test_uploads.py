@@ -29,6 +29,11 @@ def test_a_photo_stays_one_object_until_others_need_its_room() -> None:
     huge = get("huge", 40)
     assert get("huge", 40) is huge, "the last one stays, whatever its size"
     assert get("a") is not first
+    small = PhotoShelf(most=2)
+    kept = small.get("a", lambda: photo("a", 1))
+    for name in "bc":
+        small.get(name, lambda: photo("other", 1))
+    assert small.get("a", lambda: photo("a", 1)) is not kept
 
 
 def test_a_photo_that_cannot_be_read_leaves_nothing(monkeypatch) -> None:

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -53,7 +54,12 @@ def _kill(folder: Path, output: Path, number: int, delay: float) -> None:
     time.sleep(delay)
     if process.poll() is None:
         os.killpg(process.pid, number)
-    process.communicate(timeout=60)
+    try:
+        process.communicate(timeout=60)
+    except subprocess.TimeoutExpired as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise AssertionError("still there a minute after the signal") from error
     after = saved_step(output) if output.is_dir() else 0
     assert after >= before, f"step {after} on disk, where {before} was"
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from obcn.data import load_data_config, read_annotations, read_validation
 from obcn.data.sources import YoloData
+from obcn.data.yolo import read_yolo
 from obcn.errors import UserError
 
 SIZE = (200, 100)
@@ -235,3 +236,9 @@ def test_a_link_called_images_leads_to_photos_not_to_labels(folder):
     (folder / "linked/labels").mkdir()
     (folder / "linked/labels/c.txt").write_text(f"{CENTRED}\n0 0.5 0.5 0.1 0.1")
     assert len(read_validation(load_data_config(write_data(folder, val="linked/images"))).coco["annotations"]) == 2
+
+
+@pytest.mark.parametrize("place", ["x" * 5000, "nul\0"])
+def test_a_place_that_no_folder_can_have(folder, place):
+    with pytest.raises(UserError, match=r"no such folder of photos|damaged|cannot"):
+        read_yolo([folder / place], ("dog",))

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,23 @@ def test_sigterm_to_every_process_ends_the_command_with_its_status(folder, tmp_p
     assert process.returncode == 143, errors
     assert "Traceback" not in errors
     assert errors.strip().splitlines()[-1].startswith(f"obcn: stopped after step {saved_step(output)} of 18; all is")
+
+
+@pytest.mark.slow
+def test_a_script_that_is_interrupted_ends_with_its_loader(folder, tmp_path):
+    """Its traceback keeps what the training held."""
+    output = tmp_path / "run"
+    process = start_frequent(folder, output)
+    while not output.is_dir() or saved_step(output) < 2:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        _, errors = process.communicate(timeout=100)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "RunStoppedError: stopped after step" in errors
 
 
 @pytest.mark.slow

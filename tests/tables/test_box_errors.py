@@ -138,3 +138,9 @@ def test_files_of_one_model_are_told_apart_by_their_names_or_else_by_their_paths
     assert one == "regression [one]"
     assert two == f"regression [{files[1]}]"
     assert other == f"regression [{files[2]}]"
+
+
+def test_an_error_without_a_value_is_named(tmp_path):
+    path = write_matched(tmp_path / "r.parquet", 3, **errors([1, 2, 3]), **errors([1, np.nan, np.nan], "error_px"))
+    with pytest.raises(UserError, match=r"column error_px_x has no value in 2 matched row\(s\)"):
+        error_histograms(load_matched([path]))
