@@ -11,7 +11,7 @@ from obcn.engine.evaluate import judged
 from obcn.records.coco import coco_of_records
 from obcn.records.files import read_info
 
-# Bytes that matching takes for each detection that counts, by pycocotools' lists and maps; measured.
+# Bytes that matching takes at most for each detection, by pycocotools' lists and maps; an estimate from above.
 BYTES_PER_ROW = 2_000
 # TIDE's background threshold: below it a detection is off every object, not badly placed on one.
 BACKGROUND_IOU = 0.1
