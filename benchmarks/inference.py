@@ -19,7 +19,7 @@ from benchmarks.results import RESULTS, summary, write_result
 from benchmarks.twin import torchvision_twin
 from obcn.checkpoints import load_checkpoint, load_for_inference
 from obcn.data import read_photo
-from obcn.explain import photo_tensor
+from obcn.models.scoring import photo_tensor
 
 
 def seconds(run: Callable[[list[Tensor]], object], photo: Tensor) -> float:

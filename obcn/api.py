@@ -14,7 +14,7 @@ from PIL import Image
 from obcn.checkpoints import Card, checkpoint_name, find_checkpoint, load_checkpoint
 from obcn.data.images import read_photo
 from obcn.errors import UserError
-from obcn.explain import PhotoDetections, score_photo, select
+from obcn.explain import PhotoDetections, select
 from obcn.models.detector import Detector
 from obcn.offsets.distribution import DecodeRule
 
@@ -91,7 +91,7 @@ class PhotoDetector:
         photo = _as_image(source)
         if decode not in (None, *get_args(DecodeRule)):
             raise UserError(f"decode is {decode!r}; give one of {', '.join(get_args(DecodeRule))}")
-        found = select(score_photo(self.network, photo), self.network.codec.decoding(decode), self.network.thresholds)
+        found = select(self.network.score(photo), self.network.codec.decoding(decode), self.network.thresholds)
         return Found(photo, self.name, self.classes, found.above(score))
 
 

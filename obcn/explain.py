@@ -1,43 +1,17 @@
-"""Run a detector on one photo and keep, for each final box, where it came from.
+"""What a scored photo shows, and for each final box where it came from.
 
-Running the network (:func:`score_photo`) and deciding what it found (:func:`select`) are apart, so that a viewer
-can move a threshold or change the decode rule without running the network again.
+Running the network (:class:`~obcn.models.scoring.PhotoScorer`) and deciding what it found (:func:`select`) are apart,
+so that a viewer can move a threshold or change the decode rule without running the network again.
 """
 
-import math
 from dataclasses import dataclass, replace
 
-import torch
-from PIL.Image import Image
 from torch import Tensor
-from torchvision.models.detection.transform import resize_boxes
-from torchvision.transforms.v2.functional import to_dtype, to_image
 
-from obcn.errors import UserError
-from obcn.models.detector import Detector
-from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections
-from obcn.offsets import OffsetCodec, OffsetExplanation, decode_boxes
+from obcn.models.scoring import ScoredPhoto
+from obcn.models.selection import DetectionThresholds, select_detections
+from obcn.offsets import OffsetCodec, OffsetExplanation
 from obcn.offsets.codecs import DecodeRule
-
-# No network input needs more pixels than this on the long side; a float copy of a 48-megapixel photo takes 0.6 GB.
-LONGEST_SIDE = 4096
-
-
-@dataclass(frozen=True)
-class ScoredPhoto:
-    """One pass of a detector over a photo, before any decision.
-
-    Attributes:
-        width: of the photo, in pixels.
-        height: of the photo, in pixels.
-        classes: the detector's class names; label 1 is the first.
-        candidates: what the box head said of every candidate, boxes in the photo's pixels, on the CPU.
-    """
-
-    width: int
-    height: int
-    classes: tuple[str, ...]
-    candidates: ScoredCandidates
 
 
 @dataclass(frozen=True)
@@ -88,48 +62,18 @@ class PhotoDetections:
 
     def boxes_by(self, rule: DecodeRule) -> Tensor:
         """(D, 4) boxes that ``rule`` would give for the same candidates, not clipped."""
-        return decode_boxes(self.codec.decoding(rule).decode(self.outputs), self.candidates)
+        return self.codec.box.decode(self.codec.decoding(rule).decode(self.outputs), self.candidates)
 
     def boxes_after_stages(self) -> tuple[Tensor, ...]:
         """Per stage, the (D, 4) boxes after it, not clipped; empty for regression."""
-        return tuple(decode_boxes(offsets, self.candidates) for offsets in self.explanation.partial)
-
-
-def photo_tensor(photo: Image) -> Tensor:
-    """An RGB photo as the (3, H, W) float tensor in [0, 1] that detectors take."""
-    return to_dtype(to_image(photo), torch.float32, scale=True).as_subclass(Tensor)
-
-
-@torch.inference_mode()
-def score_photo(detector: Detector, photo: Image) -> ScoredPhoto:
-    """Run the network once.
-
-    Args:
-        detector: in evaluation mode.
-        photo: RGB; one with a side longer than :data:`LONGEST_SIDE` is reduced by a whole number first.
-
-    Raises:
-        UserError: so long and thin that it would be less than a pixel wide at the size of the network's input.
-    """
-    factor = math.ceil(max(photo.size) / LONGEST_SIDE)
-    shown = photo.reduce(factor) if factor > 1 else photo
-    if min(shown.size) * detector.transform.max_size <= max(shown.size):
-        raise UserError(f"a photo of {photo.width} by {photo.height} px is too thin to look at; crop it")
-    device = next(detector.parameters()).device
-    images, _ = detector.transform([photo_tensor(shown).to(device)])
-    features = detector.backbone(images.tensors)
-    proposals, _ = detector.rpn(images, features)
-    (scored,) = detector.roi_heads.score(features, proposals, images.image_sizes)
-    boxes = resize_boxes(scored.boxes, images.image_sizes[0], (photo.height, photo.width))
-    on_cpu = ScoredCandidates(boxes.cpu(), scored.probabilities.cpu(), scored.offset_outputs.cpu())
-    return ScoredPhoto(photo.width, photo.height, detector.classes, on_cpu)
+        return tuple(self.codec.box.decode(offsets, self.candidates) for offsets in self.explanation.partial)
 
 
 def select(scored: ScoredPhoto, codec: OffsetCodec, thresholds: DetectionThresholds) -> PhotoDetections:
     """Decide what a scored photo shows; cheap, and pure.
 
     Args:
-        scored: from :func:`score_photo`.
+        scored: what a detector says of it.
         codec: the detector's, or its ``decoding(...)`` another way.
         thresholds: what survives.
     """

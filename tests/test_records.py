@@ -18,13 +18,13 @@ from obcn.config import DetectorConfig
 from obcn.data import Annotations
 from obcn.engine.evaluate import average_precision, category_ids, coco_rows, detect
 from obcn.errors import UserError
-from obcn.explain import score_photo, select
+from obcn.explain import select
 from obcn.models.detector import build_detector
-from obcn.offsets import UniformBins
+from obcn.offsets import SideCode, SupportPointCodec, UniformBins
 from obcn.records import files
 from obcn.records.coco import coco_of_records
 from obcn.records.files import RecordInfo, RecordWriter, join_records, read_info, read_records
-from obcn.records.rows import match_truths, offset_pixels
+from obcn.records.rows import match_truths, photo_columns
 from obcn.records.schema import COORDINATES, CORNERS, each, record_columns
 from obcn.records.write import recorded, write_records
 
@@ -75,7 +75,7 @@ def make_annotations(folder, detector, photos: int = 4) -> Annotations:
         pixels = rng.integers(0, 255, (96, 128, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
         images.append({"id": number * 10, "file_name": f"{number}.png", "width": 128, "height": 96})
-        found = select(score_photo(detector, Image.fromarray(pixels)), detector.codec, detector.thresholds)
+        found = select(detector.score(Image.fromarray(pixels)), detector.codec, detector.thresholds)
         for row in range(0, min(len(found), 24), 3):
             x1, y1, x2, y2 = (found.boxes[row].numpy() + rng.uniform(-2, 2, 4)).tolist()
             category = CLASSES.index(found.names[row]) + 3
@@ -211,7 +211,6 @@ def test_stages_add_up_and_know_their_bins(tmp_path):
 def test_entropy_spread_and_probability_of_a_known_distribution(tmp_path):
     """Half on bin 8, half on bin 13, of 20 over (-3, 3): midpoints -0.75 and 0.75."""
     from obcn.offsets import BinCodec
-    from obcn.records.rows import photo_columns
 
     scores = torch.full((1, 1, 4, 22), -100.0)
     scores[..., [8, 13]] = 0.0
@@ -241,10 +240,42 @@ def test_entropy_spread_and_probability_of_a_known_distribution(tmp_path):
     assert columns["error_px_w"][0] == pytest.approx(20 - width)
 
 
-def test_offset_pixels_by_hand():
-    candidates = torch.tensor([[0.0, 0.0, 20.0, 40.0]], dtype=torch.float64)
-    offsets = torch.tensor([[1.0, -2.0, 5 * np.log(2), 0.0]], dtype=torch.float64)
-    np.testing.assert_allclose(offset_pixels(offsets, candidates), [[2, -8, 20, 0]], atol=1e-12)
+def test_distances_to_the_sides_have_columns_of_their_own(tmp_path):
+    """Half on 1, half on 3 strides of 8 px, from an anchor at (100, 60); the truth begins 2.5 strides to the left."""
+    codec = SupportPointCodec((0.0, 1.0, 2.0, 3.0), box=SideCode())
+    scores = torch.full((1, 4, 4), -100.0)
+    scores[..., [1, 3]] = 0.0
+    found = {
+        "boxes": torch.tensor([[84.0, 44.0, 116.0, 76.0]]),
+        "candidates": torch.tensor([[96.0, 56.0, 104.0, 64.0]]),
+        "scores": torch.tensor([0.9]),
+        "labels": torch.tensor([1]),
+        "offset_outputs": scores.reshape(1, -1),
+    }
+    truth = {"id": 7, "category_id": 1, "bbox": [80, 44, 36, 32], "area": 1.0, "iscrowd": 0}
+    image = {"id": 1, "file_name": "a.png", "width": 200, "height": 100}
+    columns = photo_columns(image, found, [truth], codec, {1: "cat"})
+    assert columns["offset_left"][0] == pytest.approx(2)
+    assert columns["offset_true_left"][0] == pytest.approx(2.5)
+    assert columns["error_px_left"][0] == pytest.approx(-4)
+    assert columns["error_px_x"][0] == pytest.approx(2)
+    assert columns["error_px_w"][0] == pytest.approx(-4)
+    assert columns["error_px_right"][0] == columns["error_px_h"][0] == pytest.approx(0)
+    assert columns["stage1_spread_px_top"][0] == pytest.approx(8)
+    names = [column.name for column in record_columns(1, ("left", "top", "right", "bottom"), "strides")]
+    assert set(columns) | {"model"} == set(names)
+    assert "stage1_spread_px_x" not in names
+
+
+def test_files_of_version_1_are_read(run, tmp_path):
+    _, _, path, _ = run
+    table = pq.read_table(path)
+    told = json.loads(table.schema.metadata[b"obcn.records"])
+    old = {key: value for key, value in told.items() if key not in ("coordinates", "unit")} | {"version": 1}
+    pq.write_table(table.replace_schema_metadata({b"obcn.records": json.dumps(old).encode()}), tmp_path / "old.parquet")
+    info = read_info(tmp_path / "old.parquet")
+    assert (info.version, info.coordinates, info.unit) == (1, COORDINATES, "normalised offset")
+    assert coco_of_records(tmp_path / "old.parquet")[1] == coco_of_records(path)[1]
 
 
 def test_matches_are_those_of_pycocotools():
@@ -337,7 +368,6 @@ def test_a_model_that_decodes_another_way_has_another_name(tmp_path):
 def test_photos_without_detections_or_objects(tmp_path):
     info = RecordInfo(model="m", card={}, command="c", data="d", photos=2, categories={1: "cat", 2: "dog"}, bins=())
     from obcn.offsets import RegressionCodec
-    from obcn.records.rows import photo_columns
 
     nothing = {
         "boxes": torch.zeros(0, 4),

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from obcn.data import Annotations
 from obcn.errors import UserError
-from obcn.explain import photo_tensor
 from obcn.models.detector import Detector
+from obcn.models.scoring import photo_tensor
 
 _HALF = np.dtype(np.float16)
 

@@ -11,8 +11,9 @@ from app.compare.why import Answer, why_they_differ
 from app.detectors import ModelFile
 from app.photos import Photo
 from obcn.checkpoints import Card
-from obcn.explain import PhotoDetections, ScoredPhoto, select
+from obcn.explain import PhotoDetections, select
 from obcn.figures.belief import Belief, belief_of
+from obcn.models.scoring import ScoredPhoto
 from obcn.models.selection import DetectionThresholds, MergeBy, RankBy
 from obcn.offsets.codecs import DecodeRule
 

@@ -10,8 +10,8 @@ from app.detectors import ModelFile, available_models, devices, first_models, st
 from app.photos import Photo
 from obcn.checkpoints import load_for_inference
 from obcn.errors import UserError
-from obcn.explain import ScoredPhoto, score_photo
 from obcn.models.detector import Detector
+from obcn.models.scoring import ScoredPhoto
 
 
 def stored_scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto | None:
@@ -33,7 +33,7 @@ def scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto:
             # Whoever ran before may have looked at the same photo.
             stored = shelf.get(key)
             if stored is None:
-                stored = score_photo(_detector(model, device), photo.image)
+                stored = _detector(model, device).score(photo.image)
                 shelf.put(key, stored)
     return stored
 

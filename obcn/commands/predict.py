@@ -45,7 +45,7 @@ def predict(
     from obcn.checkpoints import load_for_inference
     from obcn.data import CocoIds, read_photo
     from obcn.drawing import draw_detections
-    from obcn.explain import detection_rows, score_photo, select
+    from obcn.explain import detection_rows, select
 
     photos = [photo for path in photos for photo in _photos(path)]
     detector, _ = load_for_inference(model, chosen_device(device))
@@ -67,7 +67,7 @@ def predict(
     rows = []
     for path, image_id in zip(photos, ids.images, strict=True):
         photo = read_photo(path)
-        found = select(score_photo(detector, photo), detector.codec, detector.thresholds).above(score)
+        found = select(detector.score(photo), detector.codec, detector.thresholds).above(score)
         found_rows = detection_rows(found, ids.categories, image_id, path.name)
         rows += found_rows
         typer.echo(f"{path}: {len(found)} object(s)")

@@ -13,8 +13,8 @@ from torch import Tensor
 from obcn.data.annotations import Annotations, is_ignored
 from obcn.engine.distributed import ALONE, Ranks
 from obcn.errors import UserError
-from obcn.explain import photo_tensor
-from obcn.models.detector import Detector
+from obcn.models.scoring import PhotoScorer
+from obcn.models.selection import select_detections
 
 Photo = tuple[dict, dict[str, Tensor]]
 
@@ -22,22 +22,21 @@ IOU_FIGURES = {"AP50": 0.50, "AP60": 0.60, "AP70": 0.70, "AP75": 0.75, "AP80": 0
 AREA_FIGURES = {"APs": "small", "APm": "medium", "APl": "large"}
 
 
-def detect(detector: Detector, annotations: Annotations) -> Iterator[Photo]:
-    """Yield each photo's COCO record with its detections, as :class:`Detector` gives them, on the CPU.
+def detect(detector: PhotoScorer, annotations: Annotations) -> Iterator[Photo]:
+    """Yield each photo's COCO record with its detections, as :func:`select_detections` gives them, on the CPU.
 
     Raises:
         UserError: a photo cannot be read, or is not of the size that its record says.
     """
-    device = next(detector.parameters()).device
-    detector.eval()
+    if isinstance(detector, torch.nn.Module):
+        detector.eval()
     for record in annotations.images:
-        photo = photo_tensor(annotations.photo(record))
-        with torch.inference_mode():
-            (found,) = detector([photo.to(device)])
-        yield record, {name: values.cpu() for name, values in found.items()}
+        scored = detector.score(annotations.photo(record))
+        size = scored.height, scored.width
+        yield record, select_detections(scored.candidates, size, detector.codec, detector.thresholds)
 
 
-def category_ids(detector: Detector, annotations: Annotations) -> list[int]:
+def category_ids(detector: PhotoScorer, annotations: Annotations) -> list[int]:
     """The data set's category id of each of the detector's classes, by name.
 
     Raises:
@@ -63,7 +62,7 @@ def coco_rows(image_id: int, found: dict[str, Tensor], ids: list[int]) -> list[d
 
 
 def evaluate(
-    detector: Detector, annotations: Annotations, on_photo: Callable[[], None] = lambda: None, ranks: Ranks = ALONE
+    detector: PhotoScorer, annotations: Annotations, on_photo: Callable[[], None] = lambda: None, ranks: Ranks = ALONE
 ) -> dict[str, float]:
     """AP figures in percent of a detector on a data set, the same in each process.
 
@@ -81,7 +80,7 @@ def evaluate(
 
 
 def result_rows(
-    detector: Detector,
+    detector: PhotoScorer,
     annotations: Annotations,
     photos: Iterable[Photo],
     on_photo: Callable[[], None] = lambda: None,

@@ -15,12 +15,12 @@ from obcn.engine.progress import progress_bar
 from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.metrics import FIGURES
-from obcn.models.detector import Detector
+from obcn.models.scoring import PhotoScorer
 from obcn.records.write import recorded
 
 
 def measure(
-    detector: Detector,
+    detector: PhotoScorer,
     name: str,
     card: Card,
     truth: Annotations,

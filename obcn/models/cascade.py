@@ -9,7 +9,7 @@ from torchvision.ops import clip_boxes_to_image
 
 from obcn.models.roi_heads import Detections, Losses, OffsetRoIHeads
 from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections, split_by_image
-from obcn.offsets import OffsetCodec, decode_boxes
+from obcn.offsets import OffsetCodec
 
 
 class CascadeRoIHeads(nn.Module):
@@ -92,5 +92,5 @@ def _refine(
     stage: OffsetRoIHeads, outputs: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
 ) -> list[Tensor]:
     offsets = stage.codec.decode(outputs[:, 0].detach())
-    boxes = decode_boxes(offsets, torch.cat(proposals)).split([len(boxes) for boxes in proposals])
+    boxes = stage.codec.box.decode(offsets, torch.cat(proposals)).split([len(boxes) for boxes in proposals])
     return [clip_boxes_to_image(box, shape) for box, shape in zip(boxes, image_shapes, strict=True)]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import torch
+from PIL.Image import Image
 from torch import Tensor
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
@@ -15,7 +17,8 @@ from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.ignored import ProposalNetwork
 from obcn.models.roi_align import PyramidRoIAlign
 from obcn.models.roi_heads import OffsetRoIHeads
-from obcn.models.selection import DetectionThresholds
+from obcn.models.scoring import ScoredPhoto, photo_tensor, reduced
+from obcn.models.selection import DetectionThresholds, ScoredCandidates
 from obcn.models.trunks import Trunk, build_trunk
 from obcn.offsets import OffsetCodec, RepooledCodec
 
@@ -57,6 +60,27 @@ class Detector(GeneralizedRCNN):
     @thresholds.setter
     def thresholds(self, thresholds: DetectionThresholds) -> None:
         self.roi_heads.thresholds = thresholds
+
+    @torch.inference_mode()
+    def score(self, photo: Image) -> ScoredPhoto:
+        """Run the network once; the detector must be in evaluation mode.
+
+        Args:
+            photo: RGB; one that is very large is reduced first (:func:`~obcn.models.scoring.reduced`).
+
+        Raises:
+            UserError: so long and thin that it would be less than a pixel wide at the size of the network's input.
+        """
+        shown = reduced(photo)
+        if min(shown.size) * self.transform.max_size <= max(shown.size):
+            raise UserError(f"a photo of {photo.width} by {photo.height} px is too thin to look at; crop it")
+        images, _ = self.transform([photo_tensor(shown).to(next(self.parameters()).device)])
+        features = self.backbone(images.tensors)
+        proposals, _ = self.rpn(images, features)
+        (scored,) = self.roi_heads.score(features, proposals, images.image_sizes)
+        boxes = resize_boxes(scored.boxes, images.image_sizes[0], (photo.height, photo.width))
+        on_cpu = ScoredCandidates(boxes.cpu(), scored.probabilities.cpu(), scored.offset_outputs.cpu())
+        return ScoredPhoto(photo.width, photo.height, self.classes, on_cpu)
 
 
 class _Transform(GeneralizedRCNNTransform):

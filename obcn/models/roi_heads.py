@@ -11,7 +11,7 @@ from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image
 from obcn.models.box_head import BoxHead, LaterLook
 from obcn.models.ignored import clear_of_ignored
 from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections, split_by_image
-from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, RepooledCodec, decode_boxes
+from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, RepooledCodec
 
 Losses = dict[str, Tensor]
 Detections = list[dict[str, Tensor]]
@@ -133,7 +133,7 @@ class OffsetRoIHeads(RoIHeads):
         seen = outputs[rows, 0]
         for look in self.later_looks:
             offsets = self.codec.offset_after(seen.detach())
-            boxes = decode_boxes(offsets, torch.cat(candidates)).split([len(some) for some in candidates])
+            boxes = self.codec.box.decode(offsets, torch.cat(candidates)).split([len(some) for some in candidates])
             clipped = [clip_boxes_to_image(box, shape) for box, shape in zip(boxes, image_shapes, strict=True)]
             seen = torch.cat((seen, look(self.box_roi_pool(features, clipped, image_shapes))), dim=-1)
         everywhere = outputs.new_full((len(outputs), 1, seen.shape[-1]), float("nan"))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image, remove_small_boxes
 
-from obcn.offsets import OffsetCodec, decode_boxes
+from obcn.offsets import OffsetCodec
 from obcn.offsets.sides import side_variance
 
 RankBy = Literal["score", "certainty"]
@@ -88,7 +88,7 @@ def select_detections(
     candidates = scored.boxes[rows]
     probabilities = scored.probabilities[rows, classes + 1]
     found = {
-        "boxes": clip_boxes_to_image(decode_boxes(codec.decode(outputs), candidates), image_shape),
+        "boxes": clip_boxes_to_image(codec.box.decode(codec.decode(outputs), candidates), image_shape),
         "scores": probabilities,
         "labels": classes + 1,
         "probabilities": probabilities,
@@ -99,7 +99,7 @@ def select_detections(
     found = _take(found, remove_small_boxes(found["boxes"], min_size=1e-2))
     variance = None
     if thresholds.rank_by == "certainty" or (thresholds.merge_by == "voting" and codec.num_stages):
-        variance = side_variance(codec.explain(found["offset_outputs"]), found["candidates"])
+        variance = side_variance(codec.box, codec.explain(found["offset_outputs"]), found["candidates"])
     if thresholds.rank_by == "certainty":
         assert variance is not None
         unsure = uncertainty(variance, found["boxes"])

@@ -50,13 +50,23 @@ class OffsetExplanation:
     """How a codec arrived at its offsets: the (N, 4) normalised ``offsets`` and the stages behind them.
 
     A regression head has no stages. ``partial`` has one (N, 4) entry per stage: the offset after it. The first
-    ``used_stages`` of them add up to ``offsets``.
+    ``used_stages`` of them add up to ``offsets``; where ``anew``, each stage says the whole offset and the last used
+    one's is ``offsets``, as with the decoder layers of D-FINE.
     """
 
     offsets: Tensor
     stages: tuple[StageExplanation, ...]
     partial: tuple[Tensor, ...]
     used_stages: int
+    anew: bool = False
+
+    @property
+    def telling(self) -> int:
+        """Index of the stage whose spread is that of the whole offset.
+
+        Where stages add up it is the first: later ones spread over what is left of its error only.
+        """
+        return self.used_stages - 1 if self.anew else 0
 
 
 def decode_stage(support: Support, scores: Tensor, rule: DecodeRule) -> Tensor:

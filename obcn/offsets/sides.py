@@ -1,19 +1,20 @@
-"""How sure a head is of each side of a box, from the spread of its offsets."""
+"""How sure a head is of each side of a box, from the spread of its distributions."""
 
 import torch
 from torch import Tensor
 
-from obcn.offsets.boxes import OFFSET_WEIGHTS, decode_boxes
+from obcn.offsets.box_code import BoxCode, slope
 from obcn.offsets.distribution import OffsetExplanation
 
 
-def side_variance(explanation: OffsetExplanation, candidates: Tensor) -> Tensor:
+def side_variance(code: BoxCode, explanation: OffsetExplanation, candidates: Tensor) -> Tensor:
     """(N, 4) variance of the sides (x1, y1, x2, y2), in square pixels.
 
-    A side is the centre less or plus half the size, so its variance is that of the centre and a quarter of that of the
-    size, taken as independent. The spreads are those of the first stage.
+    Each side is a sum of the box's measures: a distance alone, or the centre less or plus half the size. Its variance
+    is the sum of theirs, taken as independent.
 
     Args:
+        code: what the head's numbers mean.
         explanation: of N candidates, by a head with at least one stage.
         candidates: (N, 4) in pixels.
 
@@ -22,12 +23,9 @@ def side_variance(explanation: OffsetExplanation, candidates: Tensor) -> Tensor:
     """
     if not explanation.stages:
         raise ValueError("a head that keeps no distribution does not know how sure it is")
-    x1, y1, x2, y2 = candidates.unbind(-1)
-    candidate_size = torch.stack((x2 - x1, y2 - y1), -1)
-    first = decode_boxes(explanation.partial[0], candidates)
-    size = first[:, 2:] - first[:, :2]
-    spread = explanation.stages[0].spread / explanation.stages[0].spread.new_tensor(OFFSET_WEIGHTS)
-    centre_variance = (spread[:, :2] * candidate_size).square()
-    # d size / d offset = size: sizes are written as logarithms.
-    size_variance = (spread[:, 2:] * size).square()
-    return (centre_variance + size_variance / 4).repeat(1, 2)
+    stage = explanation.stages[explanation.telling]
+    mean = stage.origin + stage.expectation
+    variance = (stage.spread * slope(code, mean, candidates)).square()
+    # Which measures a side is made of, and how much of each: the columns of the map from measures to boxes.
+    parts = code.of_measures(torch.eye(4, dtype=variance.dtype, device=variance.device))
+    return variance @ parts.square()

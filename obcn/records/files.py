@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from obcn.errors import UserError
 from obcn.records.checks import check_rows
-from obcn.records.schema import arrow_schema, record_columns
+from obcn.records.schema import COORDINATES, arrow_schema, record_columns
 
 Columns = dict[str, np.ndarray]
 
-VERSION = 1
 ROWS_PER_GROUP = 16_384
 _METADATA_KEY = b"obcn.records"
 _DECODING = re.compile(r" \((argmax|expectation|K = \d+)(, K = \d+)?\)$")
@@ -33,11 +32,13 @@ class RecordInfo(BaseModel):
         data: what the photos are called.
         photos: how many were looked at, those without a row included.
         categories: id and name of every class.
-        bins: labels n of each stage of bins, tails included; none for regression.
+        bins: labels n of each stage of distributions, tails included; none for regression.
+        coordinates: keys of the head's four numbers, by which columns are named.
+        unit: of the numbers. Files of version 1 do not say it: theirs are normalised offsets of x, y, w, h.
     """
 
     model_config = ConfigDict(extra="forbid")
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     model: str
     card: dict[str, Any]
     command: str
@@ -45,6 +46,8 @@ class RecordInfo(BaseModel):
     photos: int = Field(ge=0, le=10**12)
     categories: dict[int, str]
     bins: tuple[Annotated[int, Field(ge=1, le=2000)], ...] = Field(max_length=10)
+    coordinates: tuple[str, str, str, str] = COORDINATES
+    unit: str = "normalised offset"
 
     @property
     def num_stages(self) -> int:
@@ -63,7 +66,7 @@ class RecordWriter:
 
     def __init__(self, path: Path, info: RecordInfo) -> None:
         self.info = info
-        self.schema = arrow_schema(info.num_stages, _metadata(info))
+        self.schema = _schema(info)
         self._file = _writer(path, self.schema)
         self._waiting: list[Columns] = []
         self._rows = 0
@@ -120,7 +123,7 @@ def join_records(parts: Sequence[Path], path: Path) -> None:
     if not infos or any(info.model_copy(update={"photos": infos[0].photos}) != infos[0] for info in infos):
         raise UserError(f"cannot join {len(infos)} record files into {path}: they must be of one model and command")
     info = infos[0].model_copy(update={"photos": sum(info.photos for info in infos)})
-    schema = arrow_schema(info.num_stages, _metadata(info))
+    schema = _schema(info)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with _writer(temporary, schema) as file:
@@ -191,8 +194,12 @@ def _read_part(path: Path, info: RecordInfo, columns: list[str] | None) -> pa.Ta
         raise UserError(
             f"{path} is damaged ({' '.join(str(error).split())}); write it anew with `obcn eval --records`"
         ) from error
-    check_rows(path, table, record_columns(info.num_stages))
+    check_rows(path, table, record_columns(info.num_stages, info.coordinates, info.unit))
     return table
+
+
+def _schema(info: RecordInfo) -> pa.Schema:
+    return arrow_schema(info.num_stages, info.coordinates, info.unit, _metadata(info))
 
 
 def _metadata(info: RecordInfo) -> dict[bytes, bytes]:

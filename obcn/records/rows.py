@@ -10,10 +10,10 @@ from torchvision.ops import clip_boxes_to_image
 
 from obcn.data.annotations import is_ignored
 from obcn.engine.evaluate import coco_rows
-from obcn.offsets import OFFSET_WEIGHTS, OffsetCodec, StageExplanation, decode_boxes, encode_boxes
-from obcn.offsets.boxes import MAX_LOG_SCALE
+from obcn.offsets import BoxCode, OffsetCode, OffsetCodec, StageExplanation
+from obcn.offsets.box_code import slope
 from obcn.records.files import Columns
-from obcn.records.schema import CORNERS, each
+from obcn.records.schema import COORDINATES, CORNERS, each
 
 MATCH_IOU = 0.5
 
@@ -103,33 +103,41 @@ def _detections(
     offsets = codec.decode(outputs)
     boxes = {"box": found["boxes"].double(), "candidate": candidates}
     if explanation.stages:
-        boxes["argmax"] = decode_boxes(codec.decoding("argmax").decode(outputs), candidates)
-        boxes["expectation"] = decode_boxes(codec.decoding("expectation").decode(outputs), candidates)
+        boxes["argmax"] = codec.box.decode(codec.decoding("argmax").decode(outputs), candidates)
+        boxes["expectation"] = codec.box.decode(codec.decoding("expectation").decode(outputs), candidates)
         for k, partial in enumerate(explanation.partial, start=1):
-            boxes[f"stage{k}"] = decode_boxes(partial, candidates)
+            boxes[f"stage{k}"] = codec.box.decode(partial, candidates)
 
     counted = np.array([n >= 0 and not is_ignored(truths[n]) for n in matches], dtype=bool)
     true_offsets = torch.full_like(offsets, torch.nan)
-    true_offsets[counted] = encode_boxes(torch.from_numpy(truth_boxes)[counted], candidates[counted])
-    error_px = offset_pixels(offsets, candidates) - offset_pixels(true_offsets, candidates)
+    true_boxes = torch.from_numpy(truth_boxes)
+    true_offsets[counted] = codec.box.encode(true_boxes[counted], candidates[counted])
+    numbers = tuple(one.key for one in codec.box.coordinates)
+    told = codec.box.decode(offsets, candidates)
+    # By the measures of any box, and by those that the head's own numbers move: often the same.
+    error_px = {
+        part: code.measure(told) - code.measure(true_boxes).where(torch.from_numpy(counted)[:, None], torch.nan)
+        for part, code in ((COORDINATES, OffsetCode()), (numbers, codec.box))
+    }
 
     columns: Columns = {
         "category_id": np.array([ids[label - 1] for label in found["labels"].tolist()], dtype=np.int64),
         "score": found["scores"].numpy(),
         "outcome": np.where(counted, "matched", np.where(matches >= 0, "ignored", "unmatched")).astype(object),
         **_truth_columns([truths[n] if n >= 0 else None for n in matches]),
-        **_split("offset", offsets),
-        **_split("offset_true", true_offsets),
-        **_split("error", offsets - true_offsets),
-        **_split("error_px", error_px),
+        **_split("offset", offsets, numbers),
+        **_split("offset_true", true_offsets, numbers),
+        **_split("error", offsets - true_offsets, numbers),
     }
+    for part, error in error_px.items():
+        columns |= _split("error_px", error, part)
     for name, box in boxes.items():
         clipped = clip_boxes_to_image(box, (int(image["height"]), int(image["width"])))
         columns |= _split(name, clipped, CORNERS)
         columns["iou" if name == "box" else f"iou_{name}"] = paired_iou(clipped.numpy(), truth_boxes)
     for k, stage in enumerate(explanation.stages, start=1):
         added = explanation.partial[k - 1] - stage.origin
-        columns |= _stage_columns(f"stage{k}", stage, added, true_offsets - stage.origin, candidates)
+        columns |= _stage_columns(f"stage{k}", codec.box, stage, added, true_offsets - stage.origin, candidates)
     return columns
 
 
@@ -159,11 +167,14 @@ def _truth_columns(truths: Sequence[dict | None]) -> Columns:
     }
 
 
-def _stage_columns(at: str, stage: StageExplanation, added: Tensor, due: Tensor, candidates: Tensor) -> Columns:
+def _stage_columns(
+    at: str, code: BoxCode, stage: StageExplanation, added: Tensor, due: Tensor, candidates: Tensor
+) -> Columns:
     """Columns of one stage.
 
     Args:
         at: prefix.
+        code: what the head's numbers mean.
         stage: what it believes.
         added: (D, 4) normalised offsets that it adds.
         due: (D, 4) normalised offsets that it should add; NaN where no truth is known.
@@ -177,49 +188,27 @@ def _stage_columns(at: str, stage: StageExplanation, added: Tensor, due: Tensor,
     true_bin = torch.where(due <= inner[0], 0, true_bin)
     p_true = p.gather(-1, true_bin[..., None])[..., 0]
     p_top, top_bin = p.max(-1)
-    return {
-        **_split(f"{at}_offset", added),
-        **_split(f"{at}_offset_true", due),
-        **_split(f"{at}_true_bin", true_bin.double().where(known, torch.nan)),
-        **_split(f"{at}_top_bin", top_bin),
-        **_split(f"{at}_p_true", p_true.where(known, torch.nan)),
-        **_split(f"{at}_p_top", p_top),
-        **_split(f"{at}_entropy", -torch.xlogy(p, p).sum(-1)),
-        **_split(f"{at}_spread", stage.spread),
-        **_split(f"{at}_spread_px", stage.spread * _pixels_per_offset(stage.origin + stage.expectation, candidates)),
+    spread_px = stage.spread * slope(code, stage.origin + stage.expectation, candidates)
+    measures = {
+        "offset": added,
+        "offset_true": due,
+        "true_bin": true_bin.double().where(known, torch.nan),
+        "top_bin": top_bin,
+        "p_true": p_true.where(known, torch.nan),
+        "p_top": p_top,
+        "entropy": -torch.xlogy(p, p).sum(-1),
+        "spread": stage.spread,
+        "spread_px": spread_px,
     }
+    numbers = tuple(one.key for one in code.coordinates)
+    columns: Columns = {}
+    for name, values in measures.items():
+        columns |= _split(f"{at}_{name}", values, numbers)
+    return columns
 
 
-def offset_pixels(offsets: Tensor, candidates: Tensor) -> Tensor:
-    """What normalised offsets do to their candidates, in pixels.
-
-    Args:
-        offsets: (N, 4) normalised offsets.
-        candidates: (N, 4) candidate boxes in pixels.
-
-    Returns:
-        (N, 4) shift of the centre along x and y, and growth of width and height (Eq. 1 undone).
-    """
-    raw = offsets / offsets.new_tensor(OFFSET_WEIGHTS)
-    growth = raw[:, 2:].clamp(max=MAX_LOG_SCALE).expm1()
-    return torch.cat((raw[:, :2], growth), 1) * _sides(candidates)
-
-
-def _pixels_per_offset(offsets: Tensor, candidates: Tensor) -> Tensor:
-    """(N, 4) derivative of :func:`offset_pixels` with respect to the offsets."""
-    raw = offsets / offsets.new_tensor(OFFSET_WEIGHTS)
-    grown = raw[:, 2:].clamp(max=MAX_LOG_SCALE).exp()
-    return torch.cat((torch.ones_like(raw[:, :2]), grown), 1) * _sides(candidates) / raw.new_tensor(OFFSET_WEIGHTS)
-
-
-def _sides(boxes: Tensor) -> Tensor:
-    """(N, 4) width, height, width, height of (N, 4) boxes."""
-    return (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
-
-
-def _split(prefix: str, values: Tensor, parts: tuple[str, ...] | None = None) -> Columns:
-    names = each(prefix) if parts is None else each(prefix, parts)
-    return dict(zip(names, values.numpy().T, strict=True))
+def _split(prefix: str, values: Tensor, parts: tuple[str, ...]) -> Columns:
+    return dict(zip(each(prefix, parts), values.numpy().T, strict=True))
 
 
 def _corners(truths: Sequence[dict | None]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The columns of a record file: one row per detection, and one per true object that no detection matched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +8,8 @@ import pyarrow as pa
 
 CORNERS = ("x1", "y1", "x2", "y2")
 Coordinate = Literal["x", "y", "w", "h"]
-COORDINATES: tuple[Coordinate, ...] = ("x", "y", "w", "h")
+# Measures that every box has: its centre and its size.
+COORDINATES: tuple[Coordinate, Coordinate, Coordinate, Coordinate] = ("x", "y", "w", "h")
 
 Outcome = Literal["matched", "unmatched", "ignored", "missed"]
 OUTCOMES: tuple[Outcome, ...] = ("matched", "unmatched", "ignored", "missed")
@@ -25,20 +26,34 @@ class Column:
     meaning: str
 
 
-def record_columns(num_stages: int) -> list[Column]:
-    """All columns, in order, of a head with ``num_stages`` stages of bins (none for regression).
+def record_columns(
+    num_stages: int, numbers: Sequence[str] = COORDINATES, unit: str = "normalised offset"
+) -> list[Column]:
+    """All columns, in order, of a head with ``num_stages`` stages of distributions (none for regression).
 
     Columns are plain numbers and words, no lists, so that pandas, DuckDB and Spark read them as they are. What a
     row does not have is null.
+
+    Args:
+        num_stages: K.
+        numbers: keys of the head's four numbers (:class:`~obcn.offsets.box_code.Coordinate`).
+        unit: theirs.
     """
-    return [*_identity(), *_boxes(num_stages), *_truth(num_stages), *_offsets(), *_stages(num_stages)]
+    head = tuple(numbers)
+    return [
+        *_identity(),
+        *_boxes(num_stages),
+        *_truth(num_stages),
+        *_offsets(head, unit),
+        *_stages(num_stages, head, unit),
+    ]
 
 
-def arrow_schema(num_stages: int, metadata: dict[bytes, bytes]) -> pa.Schema:
-    """The Arrow schema; each field carries its ``meaning``."""
+def arrow_schema(num_stages: int, numbers: Sequence[str], unit: str, metadata: dict[bytes, bytes]) -> pa.Schema:
+    """The Arrow schema; each field carries its ``meaning``. Arguments as for :func:`record_columns`."""
     fields = [
         pa.field(column.name, column.type, metadata={b"meaning": column.meaning.encode()})
-        for column in record_columns(num_stages)
+        for column in record_columns(num_stages, numbers, unit)
     ]
     return pa.schema(fields, metadata=metadata)
 
@@ -80,25 +95,30 @@ def _truth(num_stages: int) -> Iterator[Column]:
         yield Column(f"iou_{name}", pa.float32(), f"IoU of the {name} box with the true object")
 
 
-def _offsets() -> Iterator[Column]:
-    yield from _coordinates("offset", "predicted normalised offset")
-    yield from _coordinates("offset_true", "normalised offset that would give the true box; matched rows only")
-    yield from _coordinates("error", "offset - offset_true, normalised")
-    yield from _coordinates("error_px", "the same error in pixels, of the centre (x, y) or the size (w, h)")
+def _offsets(head: tuple[str, ...], unit: str) -> Iterator[Column]:
+    yield from _coordinates("offset", f"predicted {unit}", head)
+    yield from _coordinates("offset_true", f"{unit} that would give the true box; matched rows only", head)
+    yield from _coordinates("error", f"offset - offset_true, {unit}", head)
+    yield from _coordinates(
+        "error_px", "error of the box in pixels, of the centre (x, y) or the size (w, h)", COORDINATES
+    )
+    if head != COORDINATES:
+        yield from _coordinates("error_px", "the same error as error, in pixels", head)
 
 
-def _stages(num_stages: int) -> Iterator[Column]:
+def _stages(num_stages: int, head: tuple[str, ...], unit: str) -> Iterator[Column]:
     for k in range(1, num_stages + 1):
         at = f"stage{k}"
-        yield from _coordinates(f"{at}_offset", f"offset that stage {k} adds, normalised")
-        yield from _coordinates(f"{at}_offset_true", f"what stage {k} had to add, normalised; matched rows only")
-        yield from _coordinates(f"{at}_true_bin", "bin that holds it, 0 the left tail", pa.int16())
-        yield from _coordinates(f"{at}_top_bin", "most probable bin, 0 the left tail", pa.int16())
-        yield from _coordinates(f"{at}_p_true", "probability of the true bin")
-        yield from _coordinates(f"{at}_p_top", "probability of the most probable bin")
-        yield from _coordinates(f"{at}_entropy", "entropy of the distribution, nats")
-        yield from _coordinates(f"{at}_spread", "standard deviation of the distribution, normalised offset")
-        yield from _coordinates(f"{at}_spread_px", "the same in pixels; for w and h to first order around its mean")
+        yield from _coordinates(f"{at}_offset", f"what stage {k} adds, {unit}", head)
+        yield from _coordinates(f"{at}_offset_true", f"what stage {k} had to add, {unit}; matched rows only", head)
+        yield from _coordinates(f"{at}_true_bin", "bin that holds it, 0 the left tail", head, pa.int16())
+        yield from _coordinates(f"{at}_top_bin", "most probable bin, 0 the left tail", head, pa.int16())
+        yield from _coordinates(f"{at}_p_true", "probability of the true bin", head)
+        yield from _coordinates(f"{at}_p_top", "probability of the most probable bin", head)
+        yield from _coordinates(f"{at}_entropy", "entropy of the distribution, nats", head)
+        yield from _coordinates(f"{at}_spread", f"standard deviation of the distribution, {unit}", head)
+        in_pixels = "the same in pixels; for w and h to first order around its mean"
+        yield from _coordinates(f"{at}_spread_px", in_pixels, head)
 
 
 def _box(prefix: str, meaning: str, kind: pa.DataType | None = None) -> Iterator[Column]:
@@ -106,6 +126,8 @@ def _box(prefix: str, meaning: str, kind: pa.DataType | None = None) -> Iterator
         yield Column(name, kind or pa.float32(), f"{meaning}: {corner}, pixels")
 
 
-def _coordinates(prefix: str, meaning: str, kind: pa.DataType | None = None) -> Iterator[Column]:
-    for name, coordinate in zip(each(prefix), COORDINATES, strict=True):
+def _coordinates(
+    prefix: str, meaning: str, parts: tuple[str, ...], kind: pa.DataType | None = None
+) -> Iterator[Column]:
+    for name, coordinate in zip(each(prefix, parts), parts, strict=True):
         yield Column(name, kind or pa.float32(), f"{coordinate}: {meaning}")

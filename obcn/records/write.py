@@ -9,14 +9,14 @@ from obcn.checkpoints import Card
 from obcn.data.annotations import Annotations
 from obcn.engine.evaluate import Photo, category_ids, detect
 from obcn.errors import UserError
-from obcn.models.detector import Detector
+from obcn.models.scoring import PhotoScorer
 from obcn.offsets import OffsetCodec
 from obcn.records.files import RecordInfo, RecordWriter
 from obcn.records.rows import photo_columns
 
 
 def write_records(
-    detector: Detector,
+    detector: PhotoScorer,
     name: str,
     card: Card,
     annotations: Annotations,
@@ -32,7 +32,7 @@ def write_records(
 
 def recorded(
     photos: Iterable[Photo],
-    detector: Detector,
+    detector: PhotoScorer,
     name: str,
     card: Card,
     annotations: Annotations,
@@ -67,6 +67,8 @@ def recorded(
         photos=len(annotations),
         categories=dict(zip(ids, detector.classes, strict=True)),
         bins=_bins(codec),
+        coordinates=tuple(one.key for one in codec.box.coordinates),
+        unit=codec.box.unit,
     )
     temporary = path.with_name(path.name + ".tmp")
     try:

@@ -12,7 +12,8 @@ from app.compare.found_objects import FLOOR
 from app.detectors import ModelFile
 from obcn.checkpoints import Card, Training
 from obcn.config import load_config
-from obcn.explain import PhotoDetections, ScoredPhoto, select
+from obcn.explain import PhotoDetections, select
+from obcn.models.scoring import ScoredPhoto
 from obcn.models.selection import DetectionThresholds, ScoredCandidates
 from obcn.offsets import BinCodec, OffsetCodec, RegressionCodec, encode_boxes
 

@@ -5,10 +5,11 @@ import torch
 from PIL import Image
 from torchvision.ops import clip_boxes_to_image
 
-from obcn import explain
 from obcn.config import BinOffsets, DfineOffsets, DflOffsets, DistanceBinOffsets, RegressionOffsets
 from obcn.errors import UserError
-from obcn.explain import photo_tensor, score_photo, select
+from obcn.explain import select
+from obcn.models import scoring
+from obcn.models.scoring import photo_tensor
 from obcn.models.selection import DetectionThresholds
 from obcn.offsets import decode_boxes
 from tests.models.helpers import CLASSES, build, compact_config
@@ -39,7 +40,7 @@ def test_agrees_with_the_detector(detector):
     photo = _photo()
     with torch.inference_mode():
         (expected,) = detector([photo_tensor(photo)])
-    found = select(score_photo(detector, photo), detector.codec, detector.thresholds)
+    found = select(detector.score(photo), detector.codec, detector.thresholds)
     assert len(found) == len(expected["boxes"]) > 5
     torch.testing.assert_close(found.scores, expected["scores"])
     assert found.names == tuple(CLASSES[label - 1] for label in expected["labels"].tolist())
@@ -50,7 +51,7 @@ def test_agrees_with_the_detector(detector):
 
 
 def test_boxes_follow_from_candidates_and_explanation(detector):
-    found = select(score_photo(detector, _photo()), detector.codec, detector.thresholds)
+    found = select(detector.score(_photo()), detector.codec, detector.thresholds)
     size = (found.height, found.width)
     boxes = clip_boxes_to_image(decode_boxes(found.explanation.offsets, found.candidates), size)
     torch.testing.assert_close(boxes, found.boxes)
@@ -64,7 +65,7 @@ def test_boxes_follow_from_candidates_and_explanation(detector):
 def test_another_rule_and_fewer_stages_need_no_second_pass():
     detector = build(compact_config(**HEADS["bins"])).eval()
     photo = _photo()
-    scored = score_photo(detector, photo)
+    scored = detector.score(photo)
     for codec in (detector.codec.decoding("argmax"), detector.codec.decoding(num_stages=1)):
         detector.codec = codec
         with torch.inference_mode():
@@ -77,8 +78,8 @@ def test_a_huge_photo_is_reduced_and_its_boxes_stay_in_its_own_pixels(monkeypatc
     detector = build(compact_config()).eval()
     small = _photo()
     large = small.resize((600, 450), Image.Resampling.NEAREST)  # reducing by 3 gives the small one back
-    monkeypatch.setattr(explain, "LONGEST_SIDE", 200)
-    at_once, reduced = score_photo(detector, small), score_photo(detector, large)
+    monkeypatch.setattr(scoring, "LONGEST_SIDE", 200)
+    at_once, reduced = detector.score(small), detector.score(large)
     assert (reduced.width, reduced.height) == (600, 450)
     torch.testing.assert_close(reduced.candidates.boxes, 3 * at_once.candidates.boxes)
     torch.testing.assert_close(reduced.candidates.probabilities, at_once.candidates.probabilities)
@@ -87,17 +88,17 @@ def test_a_huge_photo_is_reduced_and_its_boxes_stay_in_its_own_pixels(monkeypatc
 @pytest.mark.parametrize("size", [(10_000, 10), (2, 3000)])
 def test_a_photo_too_thin_for_the_network_is_refused(size):
     with pytest.raises(UserError, match="too thin"):
-        score_photo(build(compact_config()).eval(), Image.new("RGB", size))
+        build(compact_config()).eval().score(Image.new("RGB", size))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 300)])
 def test_odd_photos_are_looked_at(size):
-    assert score_photo(build(compact_config()).eval(), Image.new("RGB", size)).width == size[0]
+    assert build(compact_config()).eval().score(Image.new("RGB", size)).width == size[0]
 
 
 def test_a_threshold_that_nothing_passes():
     detector = build(compact_config()).eval()
-    found = select(score_photo(detector, _photo()), detector.codec, DetectionThresholds(score=0.9999))
+    found = select(detector.score(_photo()), detector.codec, DetectionThresholds(score=0.9999))
     assert len(found) == 0
     assert found.boxes.shape == (0, 4)
     assert [boxes.shape for boxes in found.boxes_after_stages()] == [(0, 4), (0, 4)]

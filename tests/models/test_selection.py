@@ -41,7 +41,7 @@ def _variance(sharp, box):
 
 def test_variance_of_a_side_is_that_of_the_centre_and_a_quarter_of_that_of_the_size():
     scored = _scored((0.5, 0.1, 0.02, 2.0))
-    variance = side_variance(CODEC.explain(scored.offset_outputs[:, 0]), scored.boxes)
+    variance = side_variance(CODEC.box, CODEC.explain(scored.offset_outputs[:, 0]), scored.boxes)
     for row, (sharp, box) in enumerate(zip((0.5, 0.1, 0.02, 2.0), BOXES.tolist(), strict=True)):
         assert variance[row].tolist() == pytest.approx(_variance(sharp, box) * 2, rel=1e-4)
 
@@ -50,7 +50,9 @@ def test_spread_of_the_size_is_that_of_the_predicted_size():
     outputs = torch.zeros(1, 4, 22)
     outputs[0, 2, 20], outputs[0, 2, 19] = 60.0, 60.0  # w: between the last two bins, at 2.7, so e^0.54 as wide
     outputs[0, [0, 1, 3], 11] = 60.0
-    (variance,) = side_variance(CODEC.explain(outputs.flatten(1)), torch.tensor([[0.0, 0, 100, 100]])).tolist()
+    (variance,) = side_variance(
+        CODEC.box, CODEC.explain(outputs.flatten(1)), torch.tensor([[0.0, 0, 100, 100]])
+    ).tolist()
     assert variance[0] == pytest.approx((0.15 / 5 * 100 * math.exp(2.7 / 5)) ** 2 / 4, rel=1e-3)
 
 
@@ -126,7 +128,7 @@ def test_an_unsure_box_has_its_class_probability_as_its_vote_not_its_rank():
     plain = select_detections(scored, PHOTO, CODEC, DetectionThresholds(**settings))
     ranked = select_detections(scored, PHOTO, CODEC, DetectionThresholds(**settings, rank_by="certainty"))
     decoded = decode_boxes(CODEC.decode(scored.offset_outputs[:, 0]), BOXES)
-    variance = side_variance(CODEC.explain(scored.offset_outputs[:, 0]), BOXES)
+    variance = side_variance(CODEC.box, CODEC.explain(scored.offset_outputs[:, 0]), BOXES)
     labels, probabilities = torch.tensor([1, 1, 1, 1]), torch.tensor([0.6, 0.7, 0.4, 0.5])
     found = {"boxes": decoded, "labels": labels, "probabilities": probabilities}
     for detections in (plain, ranked):
@@ -141,5 +143,5 @@ def test_certainty_is_the_first_looks_at_the_first_looks_box():
     codec = RepooledCodec((first, BinCodec(20, (0.6,))))
     outputs = torch.randn(3, codec.num_outputs, generator=torch.Generator().manual_seed(0))
     candidates = BOXES[:3]
-    alone = side_variance(first.explain(outputs[:, :88]), candidates)
-    torch.testing.assert_close(side_variance(codec.explain(outputs), candidates), alone)
+    alone = side_variance(first.box, first.explain(outputs[:, :88]), candidates)
+    torch.testing.assert_close(side_variance(codec.box, codec.explain(outputs), candidates), alone)
