@@ -17,7 +17,8 @@ def load(name_or_file: str | Path, device: str = "cpu") -> PhotoDetector:
     """Open a detector.
 
     Args:
-        name_or_file: a shipped checkpoint's name (``obcn models`` lists them), or a .safetensors file with its card.
+        name_or_file: a shipped checkpoint's name (``obcn models`` lists them), a .safetensors file with its card,
+            or an .onnx file of any detector.
         device: where it runs, as torch names it.
 
     Raises:

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from obcn.checkpoints import Card, checkpoint_name, find_checkpoint, load_checkpoint
+from obcn.checkpoints import checkpoint_name, find_checkpoint, load_checkpoint
 from obcn.data.images import read_photo
 from obcn.errors import UserError
 from obcn.explain import PhotoDetections, select
-from obcn.models.detector import Detector
+from obcn.models.scoring import DetectorCard, PhotoScorer
 from obcn.offsets.distribution import DecodeRule
+from obcn.opening import is_exported
+from obcn.opening import open_detector as open_any
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -46,8 +48,8 @@ class PhotoDetector:
     """
 
     name: str
-    network: Detector
-    card: Card
+    network: PhotoScorer
+    card: DetectorCard
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -222,6 +224,8 @@ class Found:
 
 def open_detector(name_or_file: str | Path, device: str = "cpu") -> PhotoDetector:
     """See :func:`obcn.load`."""
+    if is_exported(name_or_file):
+        return PhotoDetector(Path(name_or_file).stem, *open_any(str(name_or_file), device))
     path = find_checkpoint(str(name_or_file))
     return PhotoDetector(checkpoint_name(path), *load_checkpoint(str(path), device))
 

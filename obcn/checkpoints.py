@@ -81,6 +81,11 @@ class Card(BaseModel):
     training: Training
     evaluation: Evaluation | None = None
 
+    @property
+    def rule(self) -> str | None:
+        """How its distributions become offsets where nobody asks for another way; None without distributions."""
+        return self.config.box_head.offsets.build().rule
+
 
 def save_checkpoint(path: Path, detector: Detector, card: Card) -> None:
     """Write ``path`` (.safetensors) and its card (.json), each in one move, so a kill leaves no half file.

@@ -22,6 +22,7 @@ from obcn.errors import UserError
 
 if TYPE_CHECKING:
     from obcn.data import Annotations
+    from obcn.models.scoring import PhotoScorer
 
 
 def evaluate(
@@ -56,26 +57,31 @@ def evaluate(
 
     Example: `obcn eval --model obcn --data data.yaml --json obcn.json`
     """
-    from obcn.checkpoints import checkpoint_name, find_checkpoint, load_for_inference, typed_command, write_card_file
+    from obcn.checkpoints import Card, checkpoint_name, find_checkpoint, typed_command, write_card_file
     from obcn.engine import report
     from obcn.engine.distributed import joined
+    from obcn.opening import is_exported, open_detector
 
     if write_card and any(asked is not None for asked in (decode, stages, rank_by, merge_by)):
         raise UserError(
             "a card says how its model is read by default: give --write-card without --decode, --stages, --rank-by and "
             "--merge-by"
         )
+    if write_card and is_exported(model):
+        raise UserError("--write-card writes into a checkpoint's card; an .onnx file has none")
     with joined(chosen_device(device)) as ranks:
-        detector, card = load_for_inference(model, str(ranks.device))
+        detector, card = open_detector(model, str(ranks.device))
         decode_by(detector, decode, stages)
         select_by(detector, rank_by, merge_by)
         truth = _truth(detector.classes, data, images, annotations, voc, split)
+        if is_exported(model):
+            _only_of(detector, truth)
         if ranks.first:
             show_notes(truth)
-        path, photos = find_checkpoint(model), str(data or annotations or f"{voc} ({split})")
+        photos = str(data or annotations or f"{voc} ({split})")
         if detections is not None:
             make_folder(detections.parent)
-        name = checkpoint_name(path)
+        name = Path(model).stem if is_exported(model) else checkpoint_name(find_checkpoint(model))
         measured = report.measure(detector, name, card, truth, typed_command(), photos, records, detections, ranks)
         if not ranks.first:
             return
@@ -83,7 +89,18 @@ def evaluate(
         if json_file is not None:
             write_text(json_file, measured.model_dump_json(indent=2))
         if write_card:
-            write_card_file(path, card.model_copy(update={"evaluation": measured}))
+            assert isinstance(card, Card)
+            write_card_file(find_checkpoint(model), card.model_copy(update={"evaluation": measured}))
+
+
+def _only_of(detector: "PhotoScorer", truth: "Annotations") -> None:
+    """Leave out classes that an exported detector knows and the data does not: most know COCO's 80."""
+    from obcn.exported.detector import ExportedDetector
+
+    assert isinstance(detector, ExportedDetector)
+    named = {category["name"] for category in truth.categories}
+    if named < set(detector.classes):
+        detector.only(named)
 
 
 def _truth(

@@ -9,10 +9,10 @@ from obcn.errors import UserError
 
 if TYPE_CHECKING:
     from obcn.data import Annotations
-    from obcn.models.detector import Detector
+    from obcn.models.scoring import PhotoScorer
 
 ModelOption = Annotated[
-    str, typer.Option(help="A shipped checkpoint's name (see `obcn models`) or a .safetensors file.")
+    str, typer.Option(help="A shipped checkpoint's name (see `obcn models`) or a .safetensors or .onnx file.")
 ]
 DecodeOption = Annotated[
     Literal["argmax", "expectation"] | None, typer.Option(help="How a bin head's distribution becomes an offset.")
@@ -44,7 +44,7 @@ def chosen_device(asked: str | None) -> str:
     return asked or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def decode_by(detector: "Detector", decode: Literal["argmax", "expectation"] | None, stages: int | None) -> None:
+def decode_by(detector: "PhotoScorer", decode: Literal["argmax", "expectation"] | None, stages: int | None) -> None:
     """Have a detector decode as ``--decode`` and ``--stages`` say.
 
     Raises:
@@ -64,7 +64,7 @@ def show_notes(*sets: "Annotations") -> None:
 
 
 def select_by(
-    detector: "Detector",
+    detector: "PhotoScorer",
     rank_by: Literal["score", "certainty"] | None,
     merge_by: Literal["suppression", "voting"] | None,
 ) -> None:

@@ -42,13 +42,13 @@ def predict(
     """
     import json
 
-    from obcn.checkpoints import load_for_inference
     from obcn.data import CocoIds, read_photo
     from obcn.drawing import draw_detections
     from obcn.explain import detection_rows, select
+    from obcn.opening import open_detector
 
     photos = [photo for path in photos for photo in _photos(path)]
-    detector, _ = load_for_inference(model, chosen_device(device))
+    detector, _ = open_detector(model, chosen_device(device))
     ids = CocoIds.numbered(photos, detector.classes)
     if annotations is not None:
         if json_file is None:

@@ -15,14 +15,14 @@ from obcn.engine.progress import progress_bar
 from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.metrics import FIGURES
-from obcn.models.scoring import PhotoScorer
+from obcn.models.scoring import DetectorCard, PhotoScorer
 from obcn.records.write import recorded
 
 
 def measure(
     detector: PhotoScorer,
     name: str,
-    card: Card,
+    card: DetectorCard,
     truth: Annotations,
     command: str,
     data: str,
@@ -35,7 +35,7 @@ def measure(
     Args:
         detector: what to measure.
         name: what its records call it.
-        card: its checkpoint's card.
+        card: its card.
         truth: annotated photos.
         command: what the user typed, kept beside the figures.
         data: what to call the photos.

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from PIL.Image import Image
@@ -31,6 +31,29 @@ class ScoredPhoto:
     height: int
     classes: tuple[str, ...]
     candidates: ScoredCandidates
+
+
+class DetectorCard(Protocol):
+    """What is kept of a detector beside its figures."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names; label 1 is the first."""
+        ...
+
+    @property
+    def rule(self) -> str | None:
+        """How its distributions become numbers where nobody asks for another way; None without distributions."""
+        ...
+
+    def model_dump(self, *, mode: str = ...) -> dict[str, Any]:
+        """All of it, for JSON with ``mode="json"``."""
+        ...
 
 
 class PhotoScorer(Protocol):

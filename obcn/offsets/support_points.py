@@ -144,9 +144,11 @@ class SupportPointCodec(OneStageCodec):
     def describe(self) -> str:
         """How many points, and where; see :meth:`OneStageCodec.describe`."""
         steps = [right - left for left, right in pairwise(self.points)]
+        first, last = self.points[0], self.points[-1]
+        reach = f"±{last:.3g}" if math.isclose(first, -last) else f"{first:.3g} to {last:.3g} {self.box.unit}"
         if max(steps) - min(steps) <= 1e-6 * max(steps):
-            return f"Distribution focal loss: {self.num_labels} even points over ±{self.points[-1]:.3g}"
-        return f"D-FINE's points: {self.num_labels}, dense around 0, out to ±{self.points[-1]:.3g}"
+            return f"Distribution focal loss: {self.num_labels} even points over {reach}"
+        return f"D-FINE's points: {self.num_labels}, dense around 0, out to {reach}"
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross entropy summed over candidates and coordinates; see :meth:`OneStageCodec.loss`."""

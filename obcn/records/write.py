@@ -5,11 +5,10 @@ from pathlib import Path
 
 import torch
 
-from obcn.checkpoints import Card
 from obcn.data.annotations import Annotations
 from obcn.engine.evaluate import Photo, category_ids, detect
 from obcn.errors import UserError
-from obcn.models.scoring import PhotoScorer
+from obcn.models.scoring import DetectorCard, PhotoScorer
 from obcn.offsets import OffsetCodec
 from obcn.records.files import RecordInfo, RecordWriter
 from obcn.records.rows import photo_columns
@@ -18,7 +17,7 @@ from obcn.records.rows import photo_columns
 def write_records(
     detector: PhotoScorer,
     name: str,
-    card: Card,
+    card: DetectorCard,
     annotations: Annotations,
     path: Path,
     command: str,
@@ -34,7 +33,7 @@ def recorded(
     photos: Iterable[Photo],
     detector: PhotoScorer,
     name: str,
-    card: Card,
+    card: DetectorCard,
     annotations: Annotations,
     path: Path,
     command: str,
@@ -48,7 +47,7 @@ def recorded(
         photos: COCO image records with detections, as :func:`obcn.engine.evaluate.detect` yields them.
         detector: what found them.
         name: what to call it, as :func:`obcn.checkpoints.checkpoint_name` does.
-        card: its checkpoint's card.
+        card: its card.
         annotations: the truth.
         path: the Parquet file to write; its folder is made.
         command: what the user typed.
@@ -84,12 +83,11 @@ def recorded(
         temporary.unlink(missing_ok=True)
 
 
-def _decoding(card: Card, codec: OffsetCodec) -> str:
+def _decoding(card: DetectorCard, codec: OffsetCodec) -> str:
     """How the codec decodes where that is not what the card's config says, as :attr:`RecordInfo.decoding` finds it."""
     changed: list[str] = []
-    rule = getattr(codec, "rule", None)
-    if rule != getattr(card.config.box_head.offsets.build(), "rule", None):
-        changed.append(str(rule))
+    if codec.rule != card.rule:
+        changed.append(str(codec.rule))
     used = getattr(codec, "used_stages", None)
     if used not in (None, len(_bins(codec))):
         changed.append(f"K = {used}")

@@ -1,0 +1,301 @@
+"""A detector from an .onnx file, as all else here takes detectors: scores of a photo, and a codec to read them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL.Image import Image
+
+from obcn.errors import UserError
+
+try:
+    from obcn.exported import trial
+except ImportError as missing:
+    raise UserError("detectors from .onnx files need two more packages: pip install 'obcn[onnx]'") from missing
+from obcn.exported.card import COCO, Known, known_of
+from obcn.exported.graph import Graph, read_model
+from obcn.exported.hints import read_hints
+from obcn.exported.plain import PlainReading, find_plain
+from obcn.exported.preprocessing import feed
+from obcn.exported.raw import find_raw
+from obcn.exported.reading import Reading, Tensors
+from obcn.exported.search import find_reading
+from obcn.exported.structure import chooses
+from obcn.models.scoring import ScoredPhoto, reduced
+from obcn.models.selection import DetectionThresholds, ScoredCandidates
+from obcn.offsets import OffsetCodec, RegressionCodec, SideCode, SupportPointCodec
+from obcn.offsets.layers import LayersCodec
+
+# Anchors below this say nothing that counts for AP, and most of 8,400 are.
+FLOOR = 0.001
+MOST_CANDIDATES = 3000
+# Fewer boxes than this were chosen by the network itself: one for each object.
+FEW = 1000
+
+
+@dataclass(frozen=True)
+class ExportedCard:
+    """What is known of an opened file, for pages, tables and record files.
+
+    Attributes:
+        name: the file's, without its ending.
+        classes: names.
+        family: where its distributions are: ``in the graph``, ``layer by layer``, ``raw`` or ``none``.
+        bins: points per distribution, 0 where there is none.
+        layers: decoder layers with distributions.
+        unit: of the four numbers.
+        strides: of the anchor points' levels in pixels; none for reference boxes.
+        width: of the network's input in pixels.
+        height: of the network's input in pixels.
+        preprocessing: in words.
+        checked: what the check found, in words.
+        assumed: what nothing says, a sentence each.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    family: str
+    bins: int
+    layers: int
+    unit: str
+    strides: tuple[int, ...]
+    width: int
+    height: int
+    preprocessing: str
+    checked: str
+    assumed: tuple[str, ...]
+
+    @property
+    def rule(self) -> str | None:
+        """The expectation, by which the file itself decodes."""
+        return "expectation" if self.bins else None
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What and what of it, a line each, for people."""
+        found = [("distributions", "none: its boxes alone are compared")]
+        if self.bins:
+            layers = f", in each of {self.layers} layers" if self.layers > 1 else ""
+            found = [
+                ("distributions", f"{self.family}, {self.bins} points per side{layers}"),
+                ("unit", self.unit + (f" of {', '.join(map(str, self.strides))} px" if self.strides else "")),
+            ]
+        shown = ", ".join(self.classes[:10]) + (", ..." if len(self.classes) > 10 else "")
+        return [
+            ("file", self.name),
+            *found,
+            ("classes", f"{len(self.classes)} ({shown})"),
+            ("input", self.preprocessing),
+            ("check", self.checked),
+            *(("assumed", words) for words in self.assumed),
+        ]
+
+    def model_dump(self, *, mode: str = "json") -> dict[str, Any]:
+        """As a record file keeps it, in any mode."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+
+
+class ExportedDetector:
+    """A :class:`~obcn.models.scoring.PhotoScorer` around an onnxruntime session.
+
+    Attributes:
+        classes: names; label 1 is the first. :meth:`only` leaves some out.
+        codec: how outputs are read; regression's where the file keeps no distribution.
+        thresholds: what survives of the scored candidates.
+        card: what is known of the file.
+    """
+
+    def __init__(
+        self, name: str, graph: Graph, known: Known, reading: Reading | PlainReading, tensors: Tensors, device: str
+    ) -> None:
+        self._inputs = graph.inputs
+        self._preprocessing = known.preprocessing
+        self._reading = reading
+        count = _count_classes(reading, tensors)
+        self.classes, assumed = _class_names(known.classes, count)
+        self._columns = list(range(len(self.classes)))
+        chosen = chooses(graph)
+        suppress = reading.duplicates if isinstance(reading, PlainReading) else _has_duplicates(reading, chosen)
+        self.thresholds = DetectionThresholds(score=FLOOR, nms_iou=0.7 if suppress else 1.0, per_image=300)
+        self.codec: OffsetCodec = RegressionCodec() if isinstance(reading, PlainReading) else _codec(reading)
+        self._cells: np.ndarray | None = None
+        if isinstance(reading, Reading) and reading.pyramid is not None:
+            self._cells = reading.pyramid.cells(known.preprocessing.width, known.preprocessing.height)
+        self._session = trial.session_of(graph.model, reading.tensors, device)
+        self.card = _card(name, self.classes, known, reading, self.codec, assumed, suppress)
+
+    def only(self, names: Collection[str]) -> None:
+        """From now on find objects of these classes alone, of those that it knows."""
+        known = self.card.classes
+        self._columns = [number for number, name in enumerate(known) if name in names]
+        self.classes = tuple(known[number] for number in self._columns)
+
+    def score(self, photo: Image) -> ScoredPhoto:
+        """Run the network once over an RGB photo.
+
+        Raises:
+            UserError: the network fails on it.
+        """
+        shown = reduced(photo)
+        fed = feed(self._inputs, self._preprocessing, shown)
+        given = trial.run(self._session, fed)
+        tensors = dict(zip(self._reading.tensors, given, strict=True))
+        size = self._preprocessing.width, self._preprocessing.height
+        if isinstance(self._reading, PlainReading):
+            candidates, probabilities = self._reading.read(tensors, *size, len(self.card.classes))
+            probabilities = probabilities[:, self._columns]
+            outputs = np.zeros((len(candidates), 4), dtype=np.float32)
+            kept = _worth_keeping(probabilities)
+            outputs = outputs[kept]
+        else:
+            probabilities = self._reading.scores.rows(tensors)[:, self._columns]
+            kept = _worth_keeping(probabilities)
+            candidates = self._candidates(tensors, size)
+            rows = [layer.rows(tensors)[kept].astype(np.float32) for layer in self._reading.layers]
+            outputs = np.concatenate([layer.reshape(len(layer), -1) for layer in rows], 1)
+        boxes = self._preprocessing.to_photo(candidates[kept], photo.width, photo.height)
+        likely = torch.from_numpy(np.ascontiguousarray(probabilities[kept], dtype=np.float32)).clamp(0, 1)
+        # Sigmoids know no background: what the likeliest class leaves over.
+        background = 1 - likely.amax(1, keepdim=True) if likely.numel() else likely.new_zeros(len(likely), 1)
+        scored = ScoredCandidates(
+            torch.from_numpy(np.ascontiguousarray(boxes, dtype=np.float32)),
+            torch.cat((background, likely), 1),
+            torch.from_numpy(outputs)[:, None],
+        )
+        return ScoredPhoto(photo.width, photo.height, self.classes, scored)
+
+    def _candidates(self, tensors: Tensors, size: tuple[int, int]) -> np.ndarray:
+        """(A, 4) boxes that the numbers start from, in the network's pixels."""
+        if self._cells is not None:
+            return self._cells
+        assert isinstance(self._reading, Reading)
+        assert self._reading.reference is not None
+        name, layout, _ = self._reading.reference
+        return layout.corners(tensors[name], *size)
+
+
+def open_exported(path: str | Path, device: str = "cpu") -> ExportedDetector:
+    """A detector from an .onnx file, its distributions included where it keeps any.
+
+    The file is parsed and run on one picture in a process of bounded memory first. Then what was found in it must give
+    back the boxes that it computes itself.
+
+    Args:
+        path: the file; a YAML beside it (``FILE.onnx.yaml``) may say what it does not.
+        device: ``cpu``, or ``cuda`` where onnxruntime can.
+
+    Raises:
+        UserError: damaged, unsafe, no detector, or its distributions do not give back its boxes.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"{file}: no such file")
+    try:
+        tensors = trial.try_out(file)
+        graph = Graph(read_model(file))
+        known = known_of(graph, read_hints(file))
+        size = known.preprocessing.width, known.preprocessing.height
+        classes, hints = len(known.classes), known.hints
+        reading: Reading | PlainReading | None = find_reading(graph, tensors, *size, classes, hints.scores)
+        if reading is None:
+            reading = find_raw(graph, tensors, *size, classes, hints.bins, hints.anchors)
+        if reading is None:
+            reading = find_plain(graph, tensors, *size, classes, hints.scores)
+        return ExportedDetector(file.stem, graph, known, reading, tensors, device)
+    except UserError as error:
+        message = str(error)
+        raise UserError(message if file.name in message else f"{file.name}: {message}") from error
+
+
+def _worth_keeping(probabilities: np.ndarray) -> np.ndarray:
+    """Rows that may count, in the file's order."""
+    if not probabilities.size:
+        return np.zeros(0, dtype=int)
+    best = probabilities.max(1)
+    if len(best) <= FEW:
+        return np.arange(len(best))
+    kept = np.flatnonzero(best > FLOOR)
+    if len(kept) > MOST_CANDIDATES:
+        kept = np.sort(kept[np.argsort(-best[kept], kind="stable")[:MOST_CANDIDATES]])
+    return kept
+
+
+def _codec(reading: Reading) -> OffsetCodec:
+    if reading.reference is not None:
+        box = SideCode("side", reading.reference[2])
+        return LayersCodec(SupportPointCodec(reading.points, box=box), len(reading.layers))
+    return SupportPointCodec(reading.points, box=SideCode())
+
+
+def _has_duplicates(reading: Reading, chosen: set[str]) -> bool:
+    """Whether several boxes of one object are left for NMS: not from queries, nor where the file takes the best k."""
+    if reading.reference is not None:
+        return False
+    return not ("TopK" in chosen and "NonMaxSuppression" not in chosen)
+
+
+def _count_classes(reading: Reading | PlainReading, tensors: Tensors) -> int:
+    if reading.scores is not None:
+        return reading.scores.count
+    assert isinstance(reading, PlainReading)
+    assert reading.label is not None
+    labels = tensors[reading.label[0]]
+    matrix = labels.reshape(-1, labels.shape[-1]) if labels.dtype.kind == "f" else labels.reshape(-1, 1)
+    return int(matrix[:, reading.label[1]].max(initial=0)) + 1
+
+
+def _class_names(told: tuple[str, ...], count: int) -> tuple[tuple[str, ...], list[str]]:
+    """Names, and what is assumed of them."""
+    if told and len(told) >= count:
+        return told, []
+    if told:
+        raise UserError(f"the file scores {count} classes, but {len(told)} are named; name all of them in its YAML")
+    if count in (79, 80):
+        return COCO, ["its 80 classes are COCO's"]
+    return tuple(f"class {number}" for number in range(1, count + 1)), ["its classes have no names"]
+
+
+def _card(
+    name: str,
+    classes: tuple[str, ...],
+    known: Known,
+    reading: Reading | PlainReading,
+    codec: OffsetCodec,
+    assumed: list[str],
+    suppress: bool,
+) -> ExportedCard:
+    settings = known.preprocessing
+    words = [f"{settings.resize} to {settings.width} x {settings.height} px", settings.channels.upper()]
+    plain = settings.mean == (0.0, 0.0, 0.0) and settings.std == (1.0, 1.0, 1.0)
+    words.append(f"0 to {settings.largest:g}" if plain else f"less {settings.mean}, over {settings.std}")
+    words.append("NMS after" if suppress else "no NMS")
+    said = [*known.assumed, *assumed]
+    if isinstance(reading, PlainReading):
+        checked = "no distribution: boxes are compared as they are"
+        family, bins, layers, unit, strides = "none", 0, 0, "", ()
+    else:
+        said += reading.assumed
+        family, bins, layers = reading.family, len(reading.points), len(reading.layers)
+        unit, strides = codec.box.unit, reading.pyramid.strides if reading.pyramid else ()
+        check = reading.check
+        checked = (
+            "not checked: the file gives no boxes"
+            if check is None
+            else f"{check.boxes} boxes given back to {check.worst:.2g} px ({check.tolerance:g} px allowed)"
+        )
+    return ExportedCard(
+        name=name,
+        classes=classes,
+        family=family,
+        bins=bins,
+        layers=layers,
+        unit=unit,
+        strides=strides,
+        width=settings.width,
+        height=settings.height,
+        preprocessing=", ".join(words),
+        checked=checked,
+        assumed=tuple(said),
+    )

@@ -1,0 +1,77 @@
+"""Where a file's class scores are, and what makes probabilities of them."""
+
+import numpy as np
+
+from obcn.errors import UserError
+from obcn.exported.graph import Graph
+from obcn.exported.layout import BoxLayout, as_matrix
+from obcn.exported.reading import Check, MadeBy, Scores, Tensors
+from obcn.exported.structure import leading_to_outputs
+
+
+def find_scores(
+    graph: Graph,
+    tensors: Tensors,
+    check: Check,
+    layout: BoxLayout,
+    classes: int,
+    boxes_behind: set[str],
+    told: MadeBy | None,
+) -> Scores:
+    """Where the class scores of the checked boxes are: beside them in one tensor, or in one of their own.
+
+    Raises:
+        UserError: nowhere.
+    """
+    count = check.boxes
+    rows = layout.rows(tensors[check.tensor])
+    latest = sorted((name for name in tensors if name in graph.place), key=lambda name: -graph.place[name])
+    for name in [check.tensor, *(name for name in latest if name in boxes_behind)]:
+        matrix = as_matrix(tensors[name])
+        for candidate in (matrix, matrix.T):
+            if len(candidate) != count or candidate.shape[1] <= 4 or matrix.dtype.kind != "f":
+                continue
+            if np.allclose(candidate[:, :4], rows[:, :4], atol=1e-3, equal_nan=True):
+                return find_beside(name, candidate, classes, told)
+    given = leading_to_outputs(graph, boxes_behind)
+    # The file's own outputs before what they were chosen from; one column may be the best score of several.
+    own = [name for name in graph.outputs if name in given]
+    for narrowest in (2, 1):
+        for name in [*own, *(name for name in latest if name in given and name not in own)]:
+            if name not in tensors:
+                continue
+            matrix = as_matrix(tensors[name])
+            for candidate in (matrix, matrix.T):
+                width = candidate.shape[1]
+                fits = width in (classes, classes + 1) if classes else width >= narrowest and width not in (4, count)
+                if len(candidate) != count or not fits or matrix.dtype.kind != "f":
+                    continue
+                if are_scores(candidate):
+                    return Scores((name,), width, 0, min(width, classes or width), "as they are")
+                if name in own:
+                    made_by: MadeBy = "softmax" if told == "softmax" else "sigmoid"
+                    # A softmax has one number more, for no object: the last.
+                    return Scores((name,), width, 0, width - (made_by == "softmax"), made_by)
+    raise UserError(f"no class scores found beside the {count} boxes; export the file with its scores as an output")
+
+
+def find_beside(name: str, rows: np.ndarray, classes: int, told: MadeBy | None) -> Scores:
+    """Class scores that stand behind the four numbers of each box in (A, 4 + k) rows.
+
+    Raises:
+        UserError: they are said to be a softmax.
+    """
+    left = rows.shape[1] - 4
+    count = min(classes or left, left)
+    made_by: MadeBy = "as they are" if are_scores(rows[:, 4 : 4 + count]) else "sigmoid"
+    if told == "softmax":
+        raise UserError("scores beside the boxes are one by one, no softmax; take `scores` out of the YAML")
+    if left == count + 1 or (not classes and left in (81, 21)):
+        # YOLOv5's and YOLOX's: how probably there is an object at all, then the classes given one.
+        return Scores((name,), rows.shape[1], 5, left - 1, made_by, objectness=4)
+    return Scores((name,), rows.shape[1], 4, count, made_by)
+
+
+def are_scores(rows: np.ndarray) -> bool:
+    """Whether all numbers can be probabilities."""
+    return bool(rows.size and rows.min() >= -1e-4 and rows.max() <= 1 + 1e-3)

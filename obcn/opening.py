@@ -1,0 +1,31 @@
+"""Any detector by name or file: a checkpoint of this project, or an .onnx file from anywhere."""
+
+from pathlib import Path
+
+from obcn.checkpoints import load_for_inference
+from obcn.models.scoring import DetectorCard, PhotoScorer
+
+EXPORTED = ".onnx"
+
+
+def is_exported(name_or_file: str | Path) -> bool:
+    """Whether this names an .onnx file, and not a checkpoint."""
+    return Path(name_or_file).suffix.lower() == EXPORTED
+
+
+def open_detector(name_or_file: str, device: str = "cpu") -> tuple[PhotoScorer, DetectorCard]:
+    """A detector ready for inference, and its card.
+
+    Args:
+        name_or_file: a shipped checkpoint's name, a .safetensors file or an .onnx file.
+        device: where it runs.
+
+    Raises:
+        UserError: no such detector, or a file that cannot be read or believed.
+    """
+    if is_exported(name_or_file):
+        from obcn.exported import open_exported
+
+        detector = open_exported(name_or_file, device)
+        return detector, detector.card
+    return load_for_inference(name_or_file, device)
