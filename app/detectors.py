@@ -16,6 +16,9 @@ from pydantic import ValidationError
 from app.uploads import UploadFolder
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, checkpoint_name, load_checkpoint, read_card
 from obcn.errors import UserError
+from obcn.figures.lines import RESERVED
+from obcn.models.scoring import DetectorCard
+from obcn.opening import EXPORTED, hints_path, is_exported
 
 # What a newcomer sees before touching anything, and where `obcn app --model` lists what its caller wants to see.
 FIRST_MODELS = ("regression", "obcn")
@@ -32,13 +35,13 @@ class ModelFile:
 
     Attributes:
         name: what visitors choose it by: unique on this server, and after a restart the same.
-        path: the .safetensors file.
-        card: what stands beside it.
+        path: the .safetensors or .onnx file.
+        card: what stands beside it, or was found in it.
     """
 
     name: str
     path: Path
-    card: Card
+    card: DetectorCard
 
 
 def available_models() -> dict[str, ModelFile]:
@@ -70,7 +73,7 @@ def add_folder(folder: Path) -> list[str]:
     """
     if not folder.is_dir() and not folder.is_file():
         raise UserError(f"{folder} is not a folder on the machine that runs this app")
-    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob(f"*{EXPORTED}")]) if folder.is_dir() else [folder]
     found, problems = _readable({str(path): path.resolve() for path in files})
     # A training run's state.safetensors has no card: it is no model.
     problems = [problem for problem in problems if "has no card" not in problem]
@@ -106,17 +109,42 @@ def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
     return added.add([path])[0]
 
 
+def add_exported(file_name: str, content: bytes, hints: bytes | None = None) -> str:
+    """Offer an uploaded .onnx file; returns its name. The same file again is the same model.
+
+    Args:
+        file_name: its name, for errors and the name; nothing is written under it.
+        content: the file.
+        hints: the YAML beside it, where there is one.
+
+    Raises:
+        UserError: it cannot be read, or not be believed.
+    """
+    added = _added()
+    name = f"{Path(file_name.replace(chr(92), '/')).stem[:60] or 'model'}{EXPORTED}"
+    beside = {} if hints is None else {hints_path(Path(name)).name: hints}
+    path = added.uploads.keep({**beside, name: content}).resolve() / name
+    try:
+        _card(path, *_stamps(path))
+    except UserError as error:
+        added.uploads.drop(path.parent)
+        raise UserError(f"{file_name} cannot be used: {str(error).replace(str(path.parent) + '/', '')}") from error
+    return added.add([path])[0]
+
+
 def model_of_card(card: Mapping[str, Any]) -> str | None:
     """The first model with this card, whatever has been added to the card since; None if it is not here.
 
     Args:
         card: as a record file keeps it.
     """
+    models = available_models()
     try:
         wanted = _lasting(Card.model_validate(card))
     except ValidationError:
-        return None
-    return next((name for name, model in available_models().items() if _lasting(model.card) == wanted), None)
+        return next((name for name, model in models.items() if model.card.model_dump(mode="json") == card), None)
+    ours = {name: model.card for name, model in models.items() if isinstance(model.card, Card)}
+    return next((name for name, known in ours.items() if _lasting(known) == wanted), None)
 
 
 def devices() -> list[str]:
@@ -180,15 +208,22 @@ def _trained() -> list[Path]:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether weights and card are there."""
-    return all(_stamp_or_none(file) is not None for file in (path, card_path(path)))
+    """Whether weights and card are there; an .onnx file needs none."""
+    file, beside = _stamps(path)
+    return file is not None and (is_exported(path) or beside is not None)
 
 
 def _named(files: Iterable[Path]) -> dict[str, Path]:
     """Each file once, by :func:`~obcn.checkpoints.checkpoint_name`, with more of the folders above it where two would
     be alike."""
     shipped = _shipped()
-    names = {path: path.stem if path in shipped else checkpoint_name(path) for path in files}
+    taken = {path.stem for path in shipped} | {*RESERVED}
+    names = {
+        path: path.stem
+        if path in shipped or (is_exported(path) and path.stem not in taken)
+        else checkpoint_name(path)
+        for path in files
+    }
     for depth in range(3, max([len(path.parts) for path in names], default=0) + 1):
         counts = Counter(names.values())
         names = {
@@ -203,25 +238,33 @@ def _readable(files: dict[str, Path]) -> tuple[dict[str, ModelFile], list[str]]:
     models, problems = {}, []
     for name, path in files.items():
         try:
-            models[name] = ModelFile(
-                name, path, _card(path, *(_stamp_or_none(file) for file in (path, card_path(path))))
-            )
+            models[name] = ModelFile(name, path, _card(path, *_stamps(path)))
         except UserError as error:
             problems.append(str(error))
     return models, problems
 
 
 @lru_cache(maxsize=256)
-def _card(path: Path, weights_stamp: int | None, card_stamp: int | None) -> Card:
-    """The card beside ``path``, read anew when either file changes; failures are not kept."""
+def _card(path: Path, weights_stamp: int | None, card_stamp: int | None) -> DetectorCard:
+    """The card beside ``path`` or found in it, anew when either file changes; failures are not kept."""
     if weights_stamp is None:
         raise UserError(f"{path} is gone")
+    if is_exported(path):
+        from obcn.exported import open_exported
+
+        return open_exported(path).card
     return read_card(path)
 
 
 def _lasting(card: Card) -> Card:
     """What stays the same when a card is written anew: without figures, and without ``start``, which came later."""
     return card.model_copy(update={"evaluation": None, "training": card.training.model_copy(update={"start": None})})
+
+
+def _stamps(path: Path) -> tuple[int | None, int | None]:
+    """Stamps of a model's file and of what stands beside it."""
+    beside = hints_path(path) if is_exported(path) else card_path(path)
+    return _stamp_or_none(path), _stamp_or_none(beside)
 
 
 def _stamp_or_none(path: Path) -> int | None:

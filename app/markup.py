@@ -61,8 +61,8 @@ def numbers(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief | None
         row: dict[str, object] = {"box": palette.lines[name].label}
         for coordinate, value in zip(COORDINATES, centre_and_size(box), strict=True):
             row[f"{COORDINATE_NAMES[coordinate]}, px"] = round(value, 2)
-            if belief is not None:
-                spread = round(belief.spread_pixels(coordinate, 0), 2) if name == "expectation" else None
+            if belief is not None and coordinate in belief.keys:
+                spread = round(belief.spread_pixels(coordinate, belief.telling), 2) if name == "expectation" else None
                 row[f"{COORDINATE_NAMES[coordinate]}, spread, px"] = spread
         if truth is not None:
             row["IoU with truth"] = round(box_iou(box, truth), 4)
@@ -80,9 +80,9 @@ def numbers_table(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief 
         line = palette.lines[name]
         values = zip(COORDINATES, centre_and_size(box), strict=True)
         spread = {
-            coordinate: f" <span>± {belief.spread_pixels(coordinate, 0):.1f}</span>"
+            coordinate: f" <span>± {belief.spread_pixels(coordinate, belief.telling):.1f}</span>"
             for coordinate in COORDINATES
-            if belief is not None and name == "expectation"
+            if belief is not None and name == "expectation" and coordinate in belief.keys
         }
         cells = "".join(f"<td>{value:.1f}{spread.get(coordinate, '')}</td>" for coordinate, value in values)
         iou = f"<td>{box_iou(box, truth):.3f}</td>" if truth is not None else ""

@@ -25,6 +25,8 @@ from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.models.detector import Detector, build_detector
 from obcn.models.folding import fold_batch_norms
+from obcn.models.selection import DetectionThresholds
+from obcn.offsets import OffsetCodec
 from obcn.reading import read_regular
 from obcn.resources import ROOT
 
@@ -82,9 +84,14 @@ class Card(BaseModel):
     evaluation: Evaluation | None = None
 
     @property
-    def rule(self) -> str | None:
-        """How its distributions become offsets where nobody asks for another way; None without distributions."""
-        return self.config.box_head.offsets.build().rule
+    def codec(self) -> OffsetCodec:
+        """How its head writes offsets, read as trained."""
+        return self.config.box_head.offsets.build()
+
+    @property
+    def thresholds(self) -> DetectionThresholds:
+        """What survives of its candidates."""
+        return DetectionThresholds(**self.config.box_head.selection.model_dump())
 
 
 def save_checkpoint(path: Path, detector: Detector, card: Card) -> None:

@@ -1,9 +1,10 @@
 """Any detector by name or file: a checkpoint of this project, or an .onnx file from anywhere."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from obcn.checkpoints import load_for_inference
-from obcn.models.scoring import DetectorCard, PhotoScorer
+if TYPE_CHECKING:
+    from obcn.models.scoring import DetectorCard, PhotoScorer
 
 EXPORTED = ".onnx"
 
@@ -13,7 +14,12 @@ def is_exported(name_or_file: str | Path) -> bool:
     return Path(name_or_file).suffix.lower() == EXPORTED
 
 
-def open_detector(name_or_file: str, device: str = "cpu") -> tuple[PhotoScorer, DetectorCard]:
+def hints_path(file: Path) -> Path:
+    """Where the YAML lies that says of an .onnx file what it does not say itself."""
+    return file.with_name(file.name + ".yaml")
+
+
+def open_detector(name_or_file: str, device: str = "cpu") -> "tuple[PhotoScorer, DetectorCard]":
     """A detector ready for inference, and its card.
 
     Args:
@@ -28,4 +34,6 @@ def open_detector(name_or_file: str, device: str = "cpu") -> tuple[PhotoScorer, 
 
         detector = open_exported(name_or_file, device)
         return detector, detector.card
+    from obcn.checkpoints import load_for_inference
+
     return load_for_inference(name_or_file, device)

@@ -10,10 +10,9 @@ from app.compare.found_objects import FLOOR, FoundObject, find_objects
 from app.compare.why import Answer, why_they_differ
 from app.detectors import ModelFile
 from app.photos import Photo
-from obcn.checkpoints import Card
 from obcn.explain import PhotoDetections, select
 from obcn.figures.belief import Belief, belief_of
-from obcn.models.scoring import ScoredPhoto
+from obcn.models.scoring import DetectorCard, ScoredPhoto
 from obcn.models.selection import DetectionThresholds, MergeBy, RankBy
 from obcn.offsets.codecs import DecodeRule
 
@@ -119,14 +118,14 @@ def compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) -
     return Comparison(photo, models, settings, found, find_objects(found, settings.score, photo.truth))
 
 
-def num_stages(card: Card) -> int:
+def num_stages(card: DetectorCard) -> int:
     """How many stages of distributions a model has; 0 for regression."""
-    return card.config.box_head.offsets.build().num_stages
+    return card.codec.num_stages
 
 
-def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetections:
+def _detect(scored: ScoredPhoto, card: DetectorCard, settings: Settings) -> PhotoDetections:
     """Every detection down to the floor: what lies below the score threshold explains what the others see."""
-    codec = card.config.box_head.offsets.build()
+    codec = card.codec
     if codec.num_stages:
         codec = codec.decoding(settings.rule, min(settings.stages, codec.num_stages))
         outputs = scored.candidates.offset_outputs / settings.temperature
@@ -134,10 +133,11 @@ def _detect(scored: ScoredPhoto, card: Card, settings: Settings) -> PhotoDetecti
     return select(scored, codec, _thresholds(card, settings))
 
 
-def _thresholds(card: Card, settings: Settings) -> DetectionThresholds:
-    thresholds = DetectionThresholds(
-        FLOOR, settings.nms_iou, per_image=300, **card.config.box_head.selection.model_dump()
-    )
+def _thresholds(card: DetectorCard, settings: Settings) -> DetectionThresholds:
+    thresholds = replace(card.thresholds, score=FLOOR, per_image=300)
+    if thresholds.nms_iou < 1:
+        # Where a network itself finds each object once, boxes that overlap are of two.
+        thresholds = replace(thresholds, nms_iou=settings.nms_iou)
     if settings.rank_by is not None:
         thresholds = replace(thresholds, rank_by=settings.rank_by if num_stages(card) else "score")
     if settings.merge_by is not None:

@@ -17,18 +17,27 @@ from app.components.refinement import refinement
 from app.components.verdicts import verdicts
 from app.exports import export_figures, export_table
 from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
-from obcn.figures.belief import COORDINATE_NAMES, Belief, box_iou
-from obcn.figures.crops import refinement_figure, verdicts_figure
+from obcn.figures.belief import Belief, box_iou
+from obcn.figures.crops import refinement_figure, sides_figure, verdicts_figure
 from obcn.figures.histograms import coordinate_histograms
 from obcn.figures.lines import with_head
 from obcn.figures.palette import Palette
-from obcn.records.schema import COORDINATES
 
 HISTOGRAMS_SAY = (
     "One tall bar: the head is sure. A wide hill: it is not, and its mean and peak part. Outlined ends: further out "
     "than the bins reach. A lower row enlarges the shaded window of the one above."
 )
-REFINEMENT, VERDICTS = "From candidate to box", "Where each one puts it"
+DISTANCES_SAY = (
+    "A distribution over distances: how probable the head holds each distance from its anchor point to this side of "
+    "the object."
+)
+FLOOR_SAY = (
+    "This head learns to share its answer among two neighbouring points, so even a sure one spreads: by "
+    "√(f (1 \N{MINUS SIGN} f)) steps where the answer lies f of the way between them. Compare a spread "
+    "with what it would be if sure."
+)
+REFINEMENT, VERDICTS, SIDES = "From candidate to box", "Where each one puts it", "How sure of each side"
+SIDES_SAY = "Bands reach one standard deviation to either side: the wider, the less the head knows where that side is."
 REFINEMENT_SAY = "Stage 1 moves the candidate; later stages, if there are any, correct what it leaves over."
 VERDICTS_SAY = "Who is closest: compare where each answer puts the four sides of this object."
 
@@ -81,7 +90,11 @@ class ObjectView:
         verdicts = partial(verdicts_figure, image, self.answers, self.palette)
         if belief is None:
             return {VERDICTS: verdicts}
-        return {REFINEMENT: partial(refinement_figure, image, belief, self.palette), VERDICTS: verdicts}
+        return {
+            REFINEMENT: partial(refinement_figure, image, belief, self.palette),
+            VERDICTS: verdicts,
+            SIDES: partial(sides_figure, image, belief, self.palette),
+        }
 
     def key(self) -> str:
         """HTML of the key to the lines."""
@@ -95,8 +108,8 @@ class ObjectView:
         """What a report shows of it."""
         sections = []
         if self.belief is not None:
-            sections.append(Section(self.title, HISTOGRAMS_SAY, self.histograms(), self.key()))
-        sentences = {REFINEMENT: REFINEMENT_SAY, VERDICTS: VERDICTS_SAY}
+            sections.append(Section(self.title, histograms_say(self.belief), self.histograms(), self.key()))
+        sentences = {REFINEMENT: REFINEMENT_SAY, VERDICTS: VERDICTS_SAY, SIDES: SIDES_SAY}
         return sections + [Section(title, sentences[title], {"": draw()}) for title, draw in self.crops().items()]
 
 
@@ -105,14 +118,20 @@ def _content(belief: Belief) -> bytes:
     tensors = [belief.candidate, *belief.by_rule.values(), *belief.rivals.values()]
     for stage in belief.stages:
         tensors += [stage.probabilities, stage.edges, stage.representatives, stage.origin]
-    names = belief.rule, belief.used_stages, list(belief.rivals)
+    names = belief.rule, belief.used_stages, belief.code, belief.anew, belief.two_hot, list(belief.rivals)
     return b"".join(tensor.numpy().tobytes() for tensor in tensors) + repr(names).encode()
 
 
 # Half of what the page costs; visitors go back and forth between a few views.
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Belief: _content, Palette: repr})
 def _histograms(belief: Belief, palette: Palette) -> dict[str, go.Figure]:
-    return {COORDINATE_NAMES[name]: coordinate_histograms(belief, name, palette) for name in COORDINATES}
+    return {one.name: coordinate_histograms(belief, one.key, palette) for one in belief.code.coordinates}
+
+
+def histograms_say(belief: Belief) -> str:
+    """How to read a belief's histograms."""
+    distances = [DISTANCES_SAY] if belief.quantity == "distance" else []
+    return " ".join([*distances, HISTOGRAMS_SAY, *([FLOOR_SAY] if belief.two_hot else [])])
 
 
 def view_of(seen: Comparison, item: FoundObject, model: str | None, palette: Palette) -> ObjectView:
@@ -143,7 +162,8 @@ def headline(view: ObjectView) -> str:
     elif pairs:
         cards.append(Fact("All boxes", [(f"{min(pairs):.2f}", "lowest IoU of two")]))
     if view.belief is not None:
-        spreads = [(f"{view.belief.spread_pixels(name, 0):.3g}", name) for name in COORDINATES]
+        stage = view.belief.telling
+        spreads = [(f"{view.belief.spread_pixels(key, stage):.3g}", key) for key in view.belief.keys]
         cards.append(Fact(f"Spread of {view.model}, in pixels", spreads))
     return facts(cards)
 
@@ -197,7 +217,8 @@ def _draw_histograms(view: ObjectView) -> None:
     # The object in the colour that it has on the photos.
     named = f"What {plain(str(view.model))} believes about this :yellow-background[{plain(view.item.name)}]"
     st.subheader(named, anchor=False)
-    st.caption(HISTOGRAMS_SAY)
+    assert view.belief is not None
+    st.caption(histograms_say(view.belief))
     st.html(view.key())
     figures = view.histograms()
     with st.container(key="obcn-first-figure"):
@@ -219,4 +240,9 @@ def _draw_crops(view: ObjectView) -> None:
         st.subheader(VERDICTS, anchor=False)
         st.caption(VERDICTS_SAY)
         verdicts(image, view.answers, view.palette, "verdicts")
+    if view.belief is not None:
+        with left:
+            st.subheader(SIDES, anchor=False)
+            st.caption(SIDES_SAY)
+            chart(sides_figure(image, view.belief, view.palette), "The box with a band along each side", st)
     export_figures(view.crops(), "export-crops")

@@ -12,8 +12,10 @@ from app.compare.found_objects import FoundObject
 from app.compare.panels import line_of
 from app.detectors import ModelFile
 from app.style import PAGE_CSS
+from obcn.checkpoints import Card
 from obcn.data import CocoIds
 from obcn.explain import detection_rows
+from obcn.exported.described import ExportedCard
 from obcn.figures.crops import DrawnBox, boxes_on_photo
 from obcn.figures.palette import Palette
 
@@ -121,7 +123,11 @@ def _settings(seen: Comparison) -> str:
 
 
 def _provenance(model: ModelFile) -> str:
-    card, training = model.card, model.card.training
+    card = model.card
+    if isinstance(card, ExportedCard):
+        return f"<h3>{escape(model.name)}</h3>" + _list(dict(card.lines()))
+    assert isinstance(card, Card)
+    training = card.training
     metrics = card.evaluation.metrics if card.evaluation else {}
     return f"<h3>{escape(model.name)}</h3>" + _list(
         {

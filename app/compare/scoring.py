@@ -8,10 +8,9 @@ import streamlit as st
 
 from app.detectors import ModelFile, available_models, devices, first_models, stamp
 from app.photos import Photo
-from obcn.checkpoints import load_for_inference
 from obcn.errors import UserError
-from obcn.models.detector import Detector
-from obcn.models.scoring import ScoredPhoto
+from obcn.models.scoring import PhotoScorer, ScoredPhoto
+from obcn.opening import open_detector
 
 
 def stored_scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto | None:
@@ -23,7 +22,7 @@ def scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto:
     """What ``model`` says of the photo's candidates; the network runs once per photo, whoever asks.
 
     Raises:
-        UserError: the checkpoint cannot be loaded.
+        UserError: the model cannot be loaded.
     """
     key = _key(photo, model, device)
     shelf = _shelf()
@@ -52,13 +51,13 @@ def _key(photo: Photo, model: ModelFile, device: str) -> tuple:
     return photo.digest, model.path, stamp(model.path), device
 
 
-def _detector(model: ModelFile, device: str) -> Detector:
+def _detector(model: ModelFile, device: str) -> PhotoScorer:
     return _load(str(model.path), device, stamp(model.path))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _load(path: str, device: str, weights_stamp: int) -> Detector:
-    detector, _ = load_for_inference(path, device)
+def _load(path: str, device: str, weights_stamp: int) -> PhotoScorer:
+    detector, _ = open_detector(path, device)
     return detector
 
 

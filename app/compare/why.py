@@ -14,14 +14,6 @@ from obcn.records.schema import COORDINATES, Coordinate
 # Boxes that overlap this much are one answer: at a glance nobody sees the difference.
 AGREEMENT = 0.95
 
-# What it means that the truth lies beyond the leftmost and the rightmost bin.
-_BEYOND: dict[Coordinate, tuple[str, str]] = {
-    "x": ("lies further left", "lies further right"),
-    "y": ("lies further up", "lies further down"),
-    "w": ("is narrower", "is wider"),
-    "h": ("is lower", "is taller"),
-}
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -60,7 +52,10 @@ def why_they_differ(answers: Mapping[str, Answer], name: str) -> str:
         return f"{_begin(everyone)} agree about this {name}: no side is more than {farthest} apart (IoU {iou:.2f})."
     coordinate, difference = _widest(answers[one].box, answers[other].box)
     what = COORDINATE_NAMES[coordinate]
-    reasons = [reason for model in (one, other) for reason in _reasons(model, answers[model], coordinate, difference)]
+    boxes = answers[one].box, answers[other].box
+    reasons = [
+        reason for model in (one, other) for reason in _reasons(model, answers[model], coordinate, boxes, difference)
+    ]
     reasons += _candidates(answers[one], answers[other])
     most = "" if len(answers) == 2 else " the most"
     difference_in_words = f"{_begin(one)} and {other} differ{most} in {what}, by {_pixels(difference)}"
@@ -70,42 +65,55 @@ def why_they_differ(answers: Mapping[str, Answer], name: str) -> str:
     return f"{difference_in_words}: {max(reasons, key=lambda reason: reason.strength).words}."
 
 
-def _reasons(model: str, answer: Answer, coordinate: Coordinate, difference: float) -> Iterator[_Reason]:
+def _reasons(
+    model: str, answer: Answer, coordinate: Coordinate, boxes: tuple[Tensor, Tensor], difference: float
+) -> Iterator[_Reason]:
     """What a model's own distribution tells about a difference of so many pixels."""
     belief = answer.belief
     if belief is None:
         return
-    stage, index = belief.stages[0], COORDINATES.index(coordinate)
+    key = _number_behind(belief, coordinate, boxes)
+    stage, index = belief.stages[belief.telling], belief.index(key)
     probabilities = stage.probabilities[0, index].tolist()
     offsets = stage.representatives.tolist()
-    what = COORDINATE_NAMES[coordinate]
+    meant = belief.coordinate(key)
+    what = meant.name
 
     for side, (end, is_tail) in enumerate(zip((0, -1), tails(stage), strict=True)):
         if is_tail and probabilities[end] >= 0.15:
-            tail = f"{model} puts {probabilities[end]:.2f} on the {('left', 'right')[side]} tail of {coordinate}"
-            reach = f"the object {_BEYOND[coordinate][side]} than its candidate allows"
+            tail = f"{model} puts {probabilities[end]:.2f} on the {('left', 'right')[side]} tail of {key}"
+            reach = f"the object {(meant.less, meant.more)[side]} than its candidate allows"
             yield _Reason(min(1, probabilities[end] / 0.3), f"{tail}: {reach}")
 
     peaks = _two_peaks(probabilities)
     if peaks is not None:
         first, second = peaks
-        apart = abs(belief.pixels(coordinate, offsets[first]) - belief.pixels(coordinate, offsets[second]))
+        apart = abs(belief.pixels(key, offsets[first]) - belief.pixels(key, offsets[second]))
         peaks_in_words = f"{probabilities[first]:.2f} and {probabilities[second]:.2f}, {_pixels(apart)} apart"
         mean = ", and its mean lies between them" if belief.rule == "expectation" else ""
         words = f"{model} sees two answers for {what} ({peaks_in_words}){mean}"
         yield _Reason(probabilities[second] / probabilities[first], words)
 
     argmax, mean_offset = float(stage.argmax[0, index]), float(stage.expectation[0, index])
-    gap = abs(belief.pixels(coordinate, argmax) - belief.pixels(coordinate, mean_offset))
+    gap = abs(belief.pixels(key, argmax) - belief.pixels(key, mean_offset))
     # The peak of a flat distribution is where chance has put it.
     if gap >= 0.5 * difference and max(probabilities) >= 0.2:
         words = f"{model}'s distribution leans, its mean lies {_pixels(gap)} from its most probable bin"
         yield _Reason(0.7 * min(1, gap / difference), words)
 
-    spread = belief.spread_pixels(coordinate, 0)
+    spread = belief.spread_pixels(key, belief.telling)
     if spread >= difference:
         words = f"{model} is unsure, its distribution spreads by ±{_pixels(spread)}"
         yield _Reason(0.6 * (1 - difference / spread / 2), words)
+
+
+def _number_behind(belief: Belief, coordinate: Coordinate, boxes: tuple[Tensor, Tensor]) -> str:
+    """The head's number for a difference in centre or size: itself, or the side on that axis that is further apart."""
+    if coordinate in belief.keys:
+        return coordinate
+    apart = (belief.code.measure(boxes[0][None]) - belief.code.measure(boxes[1][None]))[0].abs()
+    first = 0 if coordinate in ("x", "w") else 1
+    return belief.keys[max((first, first + 2), key=lambda index: float(apart[index]))]
 
 
 def _candidates(one: Answer, other: Answer) -> list[_Reason]:

@@ -9,7 +9,9 @@ from app.paths import from_here
 from obcn.checkpoints import Card, Training
 from obcn.config import DetectorConfig
 from obcn.errors import UserError
+from obcn.exported.described import ExportedCard
 from obcn.metrics import OF_A_CARD
+from obcn.opening import EXPORTED
 
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".tar")
 
@@ -40,6 +42,7 @@ def training_in_words(training: Training) -> str:
 def facts_in_words(model: ModelFile) -> list[tuple[str, str]]:
     """What a card says beside its figures: names and values, none of them empty."""
     card = model.card
+    assert isinstance(card, Card)
     rows = [
         ("classes", ", ".join(card.classes)),
         ("trunk", card.config.trunk.name),
@@ -55,10 +58,33 @@ def facts_in_words(model: ModelFile) -> list[tuple[str, str]]:
     return rows
 
 
+def exported_in_words(model: ModelFile) -> list[tuple[str, str]]:
+    """What was found in an .onnx file, what was assumed, and how the check went."""
+    card = model.card
+    assert isinstance(card, ExportedCard)
+    size = f"{model.path.stat().st_size / 1e6:.1f} MB"
+    return [*card.lines()[1:], ("size on disk", size)]
+
+
 def figures_of(card: Card) -> list[tuple[str, str]]:
     """The card's headline figures in percent, each with its name."""
     metrics = card.evaluation.metrics if card.evaluation else {}
     return [(f"{metrics[figure]:.1f}", figure) for figure in OF_A_CARD if figure in metrics]
+
+
+def exported_pair(names: Sequence[str]) -> tuple[int, int | None] | None:
+    """Places of an .onnx file and its YAML among uploaded files; None where no .onnx file is among them.
+
+    Raises:
+        UserError: more than those.
+    """
+    files = [n for n, name in enumerate(names) if _suffix(name) == EXPORTED]
+    if not files:
+        return None
+    hints = [n for n, name in enumerate(names) if _suffix(name) in (".yaml", ".yml")]
+    if len(files) > 1 or len(hints) > 1 or len(files) + len(hints) < len(names):
+        raise UserError("bring one .onnx file at a time, alone or with the YAML that says what it does not")
+    return files[0], hints[0] if hints else None
 
 
 def checkpoint_pair(names: Sequence[str]) -> tuple[int, int]:

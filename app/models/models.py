@@ -7,13 +7,22 @@ import streamlit as st
 from app import detectors, hosting
 from app.detectors import ModelFile
 from app.markup import Fact, facts, plain
-from app.models.cards import checkpoint_pair, facts_in_words, figures_of, head_in_words
+from app.models.cards import (
+    checkpoint_pair,
+    exported_in_words,
+    exported_pair,
+    facts_in_words,
+    figures_of,
+    head_in_words,
+)
 from app.paths import typed_path
+from obcn.checkpoints import Card
 from obcn.errors import UserError
 
 # Weights of the largest config in half precision are about 120 MB.
 LARGEST_UPLOAD_MB = 300
 BASELINE = "regression"
+NO_DISTRIBUTION = "Keeps no distribution: its boxes alone are compared, as those of a regression head."
 
 
 def main() -> None:
@@ -21,7 +30,9 @@ def main() -> None:
     st.header("Models", anchor=False)
     st.markdown(
         "The detectors that every page can use, each with how it was trained and what it reaches. **Bring your own**: "
-        "a checkpoint is a `.safetensors` file and the `.json` card that `obcn train` writes beside it."
+        "a checkpoint is a `.safetensors` file and the `.json` card that `obcn train` writes beside it. **Or somebody "
+        "else's**: the `.onnx` file of any detector; if its head keeps distributions, as YOLOv8 and later, PP-YOLOE, "
+        "PicoDet, NanoDet, D-FINE and DEIM do, they are found and shown."
     )
     brought = _bring()
     known = detectors.available_models()
@@ -55,7 +66,7 @@ def _bring() -> set[str]:
     with place:
         # Any kind of file may come: a refusal that says what to do is better than a greyed-out file.
         files = st.file_uploader(
-            f"{'A' if hosted else 'or a'} checkpoint and its card, two files at once",
+            f"{'An' if hosted else 'or an'} .onnx file, or a checkpoint and its card, two files at once",
             accept_multiple_files=True,
             key="checkpoint",
             max_upload_size=LARGEST_UPLOAD_MB,
@@ -68,7 +79,7 @@ def _bring() -> set[str]:
 
 def _bring_folder() -> set[str]:
     folder = st.text_input(
-        "A folder of checkpoints",
+        "A folder of checkpoints or .onnx files",
         key="checkpoints",
         bind="query-params",
         placeholder="runs/obcn",
@@ -90,7 +101,13 @@ def _told(add: Callable[[], Sequence[str]]) -> Sequence[str]:
 
 
 def _add(files: Sequence) -> str:
-    weights, card = checkpoint_pair([file.name for file in files])
+    names = [file.name for file in files]
+    if (exported := exported_pair(names)) is not None:
+        file, hints = exported
+        return detectors.add_exported(
+            names[file], files[file].getvalue(), None if hints is None else files[hints].getvalue()
+        )
+    weights, card = checkpoint_pair(names)
     return detectors.add_upload(files[weights].name, files[weights].getvalue(), files[card].getvalue())
 
 
@@ -100,6 +117,11 @@ def _add(files: Sequence) -> str:
 def _show(model: ModelFile, known: Mapping[str, ModelFile]) -> None:
     card = model.card
     st.subheader(plain(model.name), anchor=False)
+    if not isinstance(card, Card):
+        st.markdown(plain(f"{card.codec.describe()}.") if card.codec.num_stages else NO_DISTRIBUTION)
+        st.markdown("\n".join(f"- {name}: {plain(value)}" for name, value in exported_in_words(model)))
+        _link_to_compare(model, known)
+        return
     st.markdown(plain(f"{head_in_words(card.config)}."))
     if card.evaluation is None:
         st.caption("Not measured yet: `obcn eval --write-card` puts its figures here.")
@@ -107,13 +129,7 @@ def _show(model: ModelFile, known: Mapping[str, ModelFile]) -> None:
         measured = f"AP in percent, on {card.evaluation.images} photos of {card.evaluation.data}"
         st.html(facts([Fact(measured, figures_of(card))]))
     st.markdown("\n".join(f"- {name}: {plain(value)}" for name, value in facts_in_words(model)))
-    beside = [name for name in (BASELINE, model.name) if name in known]
-    st.page_link(
-        "compare/compare.py",
-        label=f"Open {plain(model.name)} in Compare",
-        icon=":material/compare:",
-        query_params={"models": list(dict.fromkeys(beside))},
-    )
+    _link_to_compare(model, known)
     with st.expander("Commands"):
         st.code(card.training.command, language=None, wrap_lines=True)
         if card.training.start is not None:
@@ -122,6 +138,16 @@ def _show(model: ModelFile, known: Mapping[str, ModelFile]) -> None:
         if card.evaluation is not None:
             st.caption("Its figures:")
             st.code(card.evaluation.command, language=None, wrap_lines=True)
+
+
+def _link_to_compare(model: ModelFile, known: Mapping[str, ModelFile]) -> None:
+    beside = [name for name in (BASELINE, model.name) if name in known]
+    st.page_link(
+        "compare/compare.py",
+        label=f"Open {plain(model.name)} in Compare",
+        icon=":material/compare:",
+        query_params={"models": list(dict.fromkeys(beside))},
+    )
 
 
 main()

@@ -13,7 +13,7 @@ from app.exports import export_figures, export_table
 from app.markup import plain
 from app.results.folder import RESULTS, comparison_table, evaluation_rows, read_folder, study_rows
 from app.tables import html_table
-from obcn.checkpoints import Evaluation, Training
+from obcn.checkpoints import Card, Evaluation, Training
 from obcn.errors import UserError
 from obcn.figures.gains import fitted, paper_gains_figure
 from obcn.figures.lines import model_lines
@@ -106,7 +106,7 @@ def _trained(evaluation: Evaluation) -> str:
     """How the model of an evaluation came about, where it is one that the app knows."""
     named = re.search(r"--model (\S+)", evaluation.command)
     model = detectors.available_models().get(named[1]) if named else None
-    return f": {_said(model.card.training)}" if model else ""
+    return f": {_said(model.card.training)}" if model and isinstance(model.card, Card) else ""
 
 
 def _said(training: Training) -> str:

@@ -1,9 +1,7 @@
 """A detector from an .onnx file, as all else here takes detectors: scores of a photo, and a codec to read them."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ try:
 except ImportError as missing:
     raise UserError("detectors from .onnx files need two more packages: pip install 'obcn[onnx]'") from missing
 from obcn.exported.card import COCO, Known, known_of
+from obcn.exported.described import FLOOR, ExportedCard
 from obcn.exported.graph import Graph, read_model
 from obcn.exported.hints import read_hints
 from obcn.exported.plain import PlainReading, find_plain
@@ -25,76 +24,11 @@ from obcn.exported.reading import Reading, Tensors
 from obcn.exported.search import find_reading
 from obcn.exported.structure import chooses
 from obcn.models.scoring import ScoredPhoto, reduced
-from obcn.models.selection import DetectionThresholds, ScoredCandidates
-from obcn.offsets import OffsetCodec, RegressionCodec, SideCode, SupportPointCodec
-from obcn.offsets.layers import LayersCodec
+from obcn.models.selection import ScoredCandidates
 
-# Anchors below this say nothing that counts for AP, and most of 8,400 are.
-FLOOR = 0.001
 MOST_CANDIDATES = 3000
 # Fewer boxes than this were chosen by the network itself: one for each object.
 FEW = 1000
-
-
-@dataclass(frozen=True)
-class ExportedCard:
-    """What is known of an opened file, for pages, tables and record files.
-
-    Attributes:
-        name: the file's, without its ending.
-        classes: names.
-        family: where its distributions are: ``in the graph``, ``layer by layer``, ``raw`` or ``none``.
-        bins: points per distribution, 0 where there is none.
-        layers: decoder layers with distributions.
-        unit: of the four numbers.
-        strides: of the anchor points' levels in pixels; none for reference boxes.
-        width: of the network's input in pixels.
-        height: of the network's input in pixels.
-        preprocessing: in words.
-        checked: what the check found, in words.
-        assumed: what nothing says, a sentence each.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    family: str
-    bins: int
-    layers: int
-    unit: str
-    strides: tuple[int, ...]
-    width: int
-    height: int
-    preprocessing: str
-    checked: str
-    assumed: tuple[str, ...]
-
-    @property
-    def rule(self) -> str | None:
-        """The expectation, by which the file itself decodes."""
-        return "expectation" if self.bins else None
-
-    def lines(self) -> list[tuple[str, str]]:
-        """What and what of it, a line each, for people."""
-        found = [("distributions", "none: its boxes alone are compared")]
-        if self.bins:
-            layers = f", in each of {self.layers} layers" if self.layers > 1 else ""
-            found = [
-                ("distributions", f"{self.family}, {self.bins} points per side{layers}"),
-                ("unit", self.unit + (f" of {', '.join(map(str, self.strides))} px" if self.strides else "")),
-            ]
-        shown = ", ".join(self.classes[:10]) + (", ..." if len(self.classes) > 10 else "")
-        return [
-            ("file", self.name),
-            *found,
-            ("classes", f"{len(self.classes)} ({shown})"),
-            ("input", self.preprocessing),
-            ("check", self.checked),
-            *(("assumed", words) for words in self.assumed),
-        ]
-
-    def model_dump(self, *, mode: str = "json") -> dict[str, Any]:
-        """As a record file keeps it, in any mode."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
 
 
 class ExportedDetector:
@@ -118,13 +52,12 @@ class ExportedDetector:
         self._columns = list(range(len(self.classes)))
         chosen = chooses(graph)
         suppress = reading.duplicates if isinstance(reading, PlainReading) else _has_duplicates(reading, chosen)
-        self.thresholds = DetectionThresholds(score=FLOOR, nms_iou=0.7 if suppress else 1.0, per_image=300)
-        self.codec: OffsetCodec = RegressionCodec() if isinstance(reading, PlainReading) else _codec(reading)
+        self.card = _card(name, self.classes, known, reading, assumed, suppress)
+        self.thresholds, self.codec = self.card.thresholds, self.card.codec
         self._cells: np.ndarray | None = None
         if isinstance(reading, Reading) and reading.pyramid is not None:
             self._cells = reading.pyramid.cells(known.preprocessing.width, known.preprocessing.height)
         self._session = trial.session_of(graph.model, reading.tensors, device)
-        self.card = _card(name, self.classes, known, reading, self.codec, assumed, suppress)
 
     def only(self, names: Collection[str]) -> None:
         """From now on find objects of these classes alone, of those that it knows."""
@@ -222,13 +155,6 @@ def _worth_keeping(probabilities: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _codec(reading: Reading) -> OffsetCodec:
-    if reading.reference is not None:
-        box = SideCode("side", reading.reference[2])
-        return LayersCodec(SupportPointCodec(reading.points, box=box), len(reading.layers))
-    return SupportPointCodec(reading.points, box=SideCode())
-
-
 def _has_duplicates(reading: Reading, chosen: set[str]) -> bool:
     """Whether several boxes of one object are left for NMS: not from queries, nor where the file takes the best k."""
     if reading.reference is not None:
@@ -262,7 +188,6 @@ def _card(
     classes: tuple[str, ...],
     known: Known,
     reading: Reading | PlainReading,
-    codec: OffsetCodec,
     assumed: list[str],
     suppress: bool,
 ) -> ExportedCard:
@@ -274,11 +199,12 @@ def _card(
     said = [*known.assumed, *assumed]
     if isinstance(reading, PlainReading):
         checked = "no distribution: boxes are compared as they are"
-        family, bins, layers, unit, strides = "none", 0, 0, "", ()
+        family, points, layers, steps, strides = "none", (), 0, None, ()
     else:
         said += reading.assumed
-        family, bins, layers = reading.family, len(reading.points), len(reading.layers)
-        unit, strides = codec.box.unit, reading.pyramid.strides if reading.pyramid else ()
+        family, points, layers = reading.family, reading.points, len(reading.layers)
+        steps = reading.reference[2] if reading.reference else None
+        strides = reading.pyramid.strides if reading.pyramid else ()
         check = reading.check
         checked = (
             "not checked: the file gives no boxes"
@@ -289,13 +215,14 @@ def _card(
         name=name,
         classes=classes,
         family=family,
-        bins=bins,
+        points=points,
         layers=layers,
-        unit=unit,
+        steps_per_size=steps,
         strides=strides,
         width=settings.width,
         height=settings.height,
         preprocessing=", ".join(words),
         checked=checked,
         assumed=tuple(said),
+        suppress=suppress,
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from obcn.errors import UserError
 from obcn.exported.preprocessing import Preprocessing
+from obcn.opening import hints_path
 
 
 class Hints(BaseModel):
@@ -28,11 +29,6 @@ class Hints(BaseModel):
     scores: Literal["sigmoid", "softmax"] | None = None
     anchors: Literal["centre", "corner"] | None = None
     bins: int | None = Field(default=None, ge=2, le=256)
-
-
-def hints_path(file: Path) -> Path:
-    """Where the YAML of an .onnx file lies."""
-    return file.with_name(file.name + ".yaml")
 
 
 def read_hints(file: Path) -> Hints:

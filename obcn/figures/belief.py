@@ -1,19 +1,22 @@
-"""What a head believes about one object, with everything that is marked beside it, in offsets and in pixels."""
+"""What a head believes about one object, with everything that is marked beside it, in its numbers and in pixels."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torchvision.ops import box_iou as pairwise_iou
 from torchvision.ops import clip_boxes_to_image
 
 from obcn.explain import PhotoDetections
-from obcn.offsets import OFFSET_WEIGHTS, StageExplanation, decode_boxes, encode_boxes
+from obcn.offsets import BoxCode, OffsetCode, StageExplanation
+from obcn.offsets.box_code import Coordinate, from_pixels, pixels, slope
 from obcn.offsets.codecs import DecodeRule
-from obcn.records.schema import COORDINATES, Coordinate
+from obcn.offsets.layers import LayersCodec
+from obcn.offsets.sides import side_variance
+from obcn.offsets.support_points import SupportPointCodec, two_hot_floor
 
-COORDINATE_NAMES: dict[Coordinate, str] = {"x": "centre x", "y": "centre y", "w": "width", "h": "height"}
+COORDINATE_NAMES = {one.key: one.name for one in OffsetCode().coordinates}
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,13 @@ class Belief:
     """One detection's explanation by a head that keeps distributions, and other boxes told in the same terms.
 
     Attributes:
-        candidate: (4,) the candidate box, (x1, y1, x2, y2) in pixels, that all offsets start from.
+        candidate: (4,) the candidate box, (x1, y1, x2, y2) in pixels, that all numbers start from.
+        code: what the head's numbers mean.
         stages: the head's stages, each with one row.
         used_stages: how many of them the box comes from.
+        anew: whether each stage says the whole box, as decoder layers do, and not what the earlier ones leave over.
+        two_hot: whether it was trained on labels that share 1 among two neighbours, so that even a sure one spreads.
+        side_spread: (4,) standard deviation of the box's sides (x1, y1, x2, y2), in pixels.
         rule: how the head decodes.
         final: (4,) the detection's box in pixels, clipped to the photo.
         after_stages: per stage the (4,) box after it, in pixels, clipped to the photo.
@@ -32,50 +39,87 @@ class Belief:
     """
 
     candidate: Tensor
+    code: BoxCode
     stages: tuple[StageExplanation, ...]
     used_stages: int
+    anew: bool
+    two_hot: bool
+    side_spread: Tensor
     rule: DecodeRule
     final: Tensor
     after_stages: tuple[Tensor, ...]
     by_rule: Mapping[DecodeRule, Tensor]
     rivals: Mapping[str, Tensor]
 
+    @property
+    def telling(self) -> int:
+        """Index of the stage whose spread is that of the whole number."""
+        return self.used_stages - 1 if self.anew else 0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What its four numbers are called for short."""
+        return tuple(one.key for one in self.code.coordinates)
+
+    @property
+    def quantity(self) -> str:
+        """What such a number is: an offset, or a distance."""
+        return "offset" if isinstance(self.code, OffsetCode) else "distance"
+
+    def index(self, key: str) -> int:
+        """Place of a number among the four."""
+        return self.keys.index(key)
+
+    def coordinate(self, key: str) -> Coordinate:
+        """What is said of a number."""
+        return self.code.coordinates[self.index(key)]
+
     def rival_offsets(self, rival: str) -> Tensor:
-        """(4,) normalised offsets that would carry *this* head's candidate onto the rival's box.
+        """(4,) numbers that would carry *this* head's candidate onto the rival's box.
 
         Every model has a candidate of its own; told from one candidate, their answers can be compared.
         """
-        return encode_boxes(self.rivals[rival][None], self.candidate[None])[0]
+        return self.code.encode(self.rivals[rival][None], self.candidate[None])[0]
 
-    def pixels(self, coordinate: Coordinate, offset: float) -> float:
-        """What a normalised offset does to the candidate, in pixels: a shift for x and y, a growth for w and h."""
-        index, size = self._axis(coordinate)
-        raw = offset / OFFSET_WEIGHTS[index]
-        return size * (raw if index < 2 else math.expm1(raw))
+    def pixels(self, key: str, number: float) -> float:
+        """What a number does to the box, in pixels: for offsets a shift or a growth, for sides the distance."""
+        return float(pixels(self.code, self._alone(key, number), self._from())[0, self.index(key)])
 
-    def offset(self, coordinate: Coordinate, pixels: float) -> float:
+    def offset(self, key: str, moved: float) -> float:
         """Inverse of :meth:`pixels`.
 
         Raises:
             ValueError: a size cannot shrink to nothing.
         """
-        index, size = self._axis(coordinate)
-        return OFFSET_WEIGHTS[index] * (pixels / size if index < 2 else math.log1p(pixels / size))
+        number = from_pixels(self.code, self._alone(key, moved), self._from())[0, self.index(key)]
+        if not number.isfinite():
+            raise ValueError(f"no number moves {key} by {moved} px")
+        return float(number)
 
-    def spread_pixels(self, coordinate: Coordinate, stage: int) -> float:
-        """Standard deviation of a stage's distribution in pixels; for w and h to first order around its mean."""
-        index, size = self._axis(coordinate)
+    def spread_pixels(self, key: str, stage: int) -> float:
+        """Standard deviation of a stage's distribution in pixels; for sizes to first order around its mean."""
+        index = self.index(key)
+        return float(self.stages[stage].spread[0, index]) * self._slope(stage, index)
+
+    def floor_pixels(self, key: str, stage: int) -> float | None:
+        """What of that spread a sure head has too (:func:`~obcn.offsets.support_points.two_hot_floor`)."""
+        if not self.two_hot:
+            return None
+        index = self.index(key)
+        return float(two_hot_floor(self.stages[stage])[0, index]) * self._slope(stage, index)
+
+    def _slope(self, stage: int, index: int) -> float:
         believed = self.stages[stage]
-        scale = size / OFFSET_WEIGHTS[index]
-        if index >= 2:
-            mean = float(believed.origin[0, index] + believed.expectation[0, index])
-            scale *= math.exp(mean / OFFSET_WEIGHTS[index])
-        return scale * float(believed.spread[0, index])
+        mean = (believed.origin + believed.expectation).double()
+        return float(slope(self.code, mean, self._from())[0, index])
 
-    def _axis(self, coordinate: Coordinate) -> tuple[int, float]:
-        index = COORDINATES.index(coordinate)
-        size = self.candidate[2:] - self.candidate[:2]
-        return index, float(size[index % 2])
+    def _from(self) -> Tensor:
+        return self.candidate.double()[None]
+
+    def _alone(self, key: str, value: float) -> Tensor:
+        numbers = torch.zeros(1, 4, dtype=torch.float64)
+        numbers[0, self.index(key)] = value
+        return numbers
 
 
 def belief_of(found: PhotoDetections, row: int, rivals: Mapping[str, Tensor] | None = None) -> Belief:
@@ -93,35 +137,28 @@ def belief_of(found: PhotoDetections, row: int, rivals: Mapping[str, Tensor] | N
     if codec.rule is None:
         raise ValueError("a regression head keeps no distribution over offsets")
     one = slice(row, row + 1)
-    stages = tuple(
-        StageExplanation(
-            probabilities=stage.probabilities[one],
-            edges=stage.edges,
-            representatives=stage.representatives,
-            origin=stage.origin[one],
-            argmax=stage.argmax[one],
-            expectation=stage.expectation[one],
-            spread=stage.spread[one],
-        )
-        for stage in found.explanation.stages
-    )
+    seen = codec.explain(found.outputs[one])
     candidate = found.candidates[row]
     rules: tuple[DecodeRule, ...] = ("expectation", "argmax")
     return Belief(
         candidate=candidate,
-        stages=stages,
-        used_stages=found.explanation.used_stages,
+        code=codec.box,
+        stages=seen.stages,
+        used_stages=seen.used_stages,
+        anew=seen.anew,
+        two_hot=isinstance(codec, SupportPointCodec | LayersCodec),
+        side_spread=side_variance(codec.box, seen, found.candidates[one])[0].sqrt(),
         rule=codec.rule,
         final=found.boxes[row],
-        after_stages=tuple(_box(found, row, offsets[one]) for offsets in found.explanation.partial),
+        after_stages=tuple(_box(found, row, numbers) for numbers in seen.partial),
         by_rule={rule: _box(found, row, codec.decoding(rule).decode(found.outputs[one])) for rule in rules},
         rivals=dict(rivals or {}),
     )
 
 
 def _box(found: PhotoDetections, row: int, offsets: Tensor) -> Tensor:
-    """(1, 4) offsets of one detection to a (4,) box, clipped to the photo as the detector does."""
-    box = decode_boxes(offsets, found.candidates[row : row + 1])
+    """(1, 4) numbers of one detection to a (4,) box, clipped to the photo as the detector does."""
+    box = found.codec.box.decode(offsets, found.candidates[row : row + 1])
     return clip_boxes_to_image(box, (found.height, found.width))[0]
 
 

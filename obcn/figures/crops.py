@@ -60,6 +60,51 @@ def verdicts_figure(photo: Image, boxes: Mapping[str, Tensor], palette: Palette 
     return boxes_on_crop(photo, _with_iou(drawn, boxes.get("truth"), palette), palette)
 
 
+def sides_figure(photo: Image, belief: Belief, palette: Palette = LIGHT) -> go.Figure:
+    """The box with a band along each side, one standard deviation to either side of it.
+
+    Args:
+        photo: RGB, whole.
+        belief: one object's.
+        palette: the theme's.
+    """
+    box, spread = belief.final, belief.side_spread
+    reach = torch.stack((box - spread, box + spread))
+    limits = box.new_tensor([photo.width, photo.height] * 2)
+    reach = reach.clamp(min=0).minimum(limits)
+    window = _frame(photo, [torch.cat((reach[0, :2], reach[1, 2:]))])
+    line = palette.lines[belief.rule]
+    (x1, y1, x2, y2), (low, high) = box.tolist(), reach.tolist()
+    bands = [(low[0], y1, high[0], y2), (x1, low[1], x2, high[1]), (low[2], y1, high[2], y2), (x1, low[3], x2, high[3])]
+    figure = _on_photo(photo, window, _outline(DrawnBox(box, line, line.label), palette), 0, palette)
+    figure["layout"]["showlegend"] = False
+    figure["layout"]["shapes"] = [
+        {
+            "type": "rect",
+            **dict(zip(("x0", "y0", "x1", "y1"), band, strict=True)),
+            "fillcolor": line.colour,
+            "opacity": 0.38,
+            "line": {"width": 0},
+        }
+        for band in bands
+    ]
+    middle = (x1 + x2) / 2, (y1 + y2) / 2
+    places = [(x1, middle[1]), (middle[0], y1), (x2, middle[1]), (middle[0], y2)]
+    figure["layout"]["annotations"] = [
+        {
+            "x": x,
+            "y": y,
+            "text": f"±{side:.1f} px",
+            "showarrow": False,
+            "bgcolor": "rgba(0,0,0,0.66)",
+            "borderpad": 2,
+            "font": {"size": 12, "color": "#FFFFFF"},
+        }
+        for (x, y), side in zip(places, spread.tolist(), strict=True)
+    ]
+    return go.Figure(figure)
+
+
 def boxes_on_crop(photo: Image, drawn: Sequence[DrawnBox], palette: Palette = LIGHT) -> go.Figure:
     """The part of the photo around some boxes, with the boxes on it; axes in pixels of the photo.
 

@@ -8,10 +8,9 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from obcn.figures.belief import COORDINATE_NAMES, Belief, tails
+from obcn.figures.belief import Belief, tails
 from obcn.figures.palette import FONT, LIGHT, Palette
 from obcn.offsets import StageExplanation
-from obcn.records.schema import COORDINATES, Coordinate
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -78,24 +77,24 @@ def figure_height(num_stages: int) -> int:
     return _TITLE + bars + (num_stages - 1) * _GAP
 
 
-def coordinate_histograms(belief: Belief, coordinate: Coordinate, palette: Palette = LIGHT) -> go.Figure:
+def coordinate_histograms(belief: Belief, coordinate: str, palette: Palette = LIGHT) -> go.Figure:
     """Probability of each bin of one coordinate, in spatial order; each stage zooms into the one above.
 
     Bars are as wide as the stretch that their bin or point answers for, and as high as its probability; the outermost,
     which answer for everything beyond them, are hollow.
 
-    The lower axis of a stage is the normalised offset from the candidate, the upper one the same in pixels.
+    The lower axis of a stage is the head's number, from the candidate, the upper one the same in pixels.
     Marked are this distribution's argmax and expectation, and the belief's rivals (regression, truth); one that lies
     outside a stage's window is an arrow at its edge.
 
     Args:
         belief: one object's.
-        coordinate: which of the four.
+        coordinate: key of one of the four.
         palette: the theme's.
     """
     column = _column(belief, coordinate, palette)
     title = {
-        "text": _title(coordinate),
+        "text": _title(belief, coordinate),
         "font": {"size": 15, "color": palette.ink},
         "x": 0,
         "xref": "paper",
@@ -114,17 +113,17 @@ def belief_histograms(belief: Belief, palette: Palette = LIGHT) -> go.Figure:
         belief: one object's.
         palette: the theme's.
     """
-    count = len(COORDINATES)
+    count = len(belief.keys)
     inner = count * (_COLUMN + _BETWEEN) - _BETWEEN
     columns = []
-    for number, coordinate in enumerate(COORDINATES):
+    for number, coordinate in enumerate(belief.keys):
         start = number * (_COLUMN + _BETWEEN)
         column = _column(
             belief, coordinate, palette, number * len(belief.stages), (start / inner, (start + _COLUMN) / inner)
         )
         column.notes.append(
             {
-                "text": _title(coordinate),
+                "text": _title(belief, coordinate),
                 "font": {"size": 15, "color": palette.ink},
                 "x": start / inner,
                 "y": 1,
@@ -162,13 +161,13 @@ class _Column:
 
 def _column(
     belief: Belief,
-    coordinate: Coordinate,
+    coordinate: str,
     palette: Palette,
     first_slot: int = 0,
     across: tuple[float, float] = (0.0, 1.0),
 ) -> _Column:
     panels = _panels(belief, coordinate, first_slot, across)
-    shapes = [shape for pair in pairwise(panels) for shape in _link(*pair, palette)]
+    shapes = [] if belief.anew else [shape for pair in pairwise(panels) for shape in _link(*pair, palette)]
     column = _Column([], {}, [], shapes)
     for panel in panels:
         column.traces.append(_bars(panel, belief, coordinate, palette))
@@ -205,16 +204,16 @@ def _figure(columns: list[_Column], belief: Belief, palette: Palette, **layout: 
     )
 
 
-def _title(coordinate: Coordinate) -> str:
-    return f"<b>{coordinate}</b> · {COORDINATE_NAMES[coordinate]}"
+def _title(belief: Belief, coordinate: str) -> str:
+    return f"<b>{coordinate}</b> · {belief.coordinate(coordinate).name}"
 
 
 def _bar_height(stage: int) -> int:
     return _BARS[min(stage, len(_BARS) - 1)]
 
 
-def _panels(belief: Belief, coordinate: Coordinate, first_slot: int, across: tuple[float, float]) -> list[_Panel]:
-    index = COORDINATES.index(coordinate)
+def _panels(belief: Belief, coordinate: str, first_slot: int, across: tuple[float, float]) -> list[_Panel]:
+    index = belief.index(coordinate)
     total = figure_height(len(belief.stages)) - _TITLE
     panels, y = [], total
     for number, stage in enumerate(belief.stages):
@@ -277,14 +276,14 @@ def _layout_name(axis: str) -> str:
     return f"{axis[0]}axis{axis[1:]}"
 
 
-def _ceiling(panel: _Panel, coordinate: Coordinate) -> float:
-    peak = float(panel.stage.probabilities[0, COORDINATES.index(coordinate)].max())
+def _ceiling(panel: _Panel, belief: Belief, coordinate: str) -> float:
+    peak = float(panel.stage.probabilities[0, belief.index(coordinate)].max())
     # In steps, so that the axis stands still while the peak changes a little.
     return min(1.0, math.ceil(peak * 20) / 20) * _HEADROOM
 
 
-def _bars(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> dict:
-    heights = panel.stage.probabilities[0, COORDINATES.index(coordinate)].tolist()
+def _bars(panel: _Panel, belief: Belief, coordinate: str, palette: Palette) -> dict:
+    heights = panel.stage.probabilities[0, belief.index(coordinate)].tolist()
     peak = heights.index(max(heights))
     gap = _BAR_GAP * min(cell.right - cell.left for cell in panel.cells)
     x, _, y = _axis_names(panel)
@@ -313,18 +312,18 @@ def _opacity(panel: _Panel, belief: Belief) -> float:
     return 1 if panel.number < belief.used_stages else 0.4
 
 
-def _span(belief: Belief, coordinate: Coordinate, cell: _Cell) -> str:
-    name = "tail" if cell.tail else "end point"
+def _span(belief: Belief, coordinate: str, cell: _Cell) -> str:
+    name = f"{'tail' if cell.tail else 'end point'}: {belief.quantity}"
     if math.isinf(cell.low):
-        return f"{name}: offset {cell.high:+.3g} or less ({belief.pixels(coordinate, cell.high):+.1f} px or less)"
+        return f"{name} {cell.high:+.3g} or less ({belief.pixels(coordinate, cell.high):+.1f} px or less)"
     if math.isinf(cell.high):
-        return f"{name}: offset {cell.low:+.3g} or more ({belief.pixels(coordinate, cell.low):+.1f} px or more)"
+        return f"{name} {cell.low:+.3g} or more ({belief.pixels(coordinate, cell.low):+.1f} px or more)"
     first, last = belief.pixels(coordinate, cell.low), belief.pixels(coordinate, cell.high)
-    return f"offset {cell.low:+.3g} to {cell.high:+.3g} ({first:+.1f} to {last:+.1f} px)"
+    return f"{belief.quantity} {cell.low:+.3g} to {cell.high:+.3g} ({first:+.1f} to {last:+.1f} px)"
 
 
-def _marks(panel: _Panel, belief: Belief, coordinate: Coordinate) -> dict[str, float]:
-    index = COORDINATES.index(coordinate)
+def _marks(panel: _Panel, belief: Belief, coordinate: str) -> dict[str, float]:
+    index = belief.index(coordinate)
     marks: dict[str, float] = {
         "argmax": panel.origin + float(panel.stage.argmax[0, index]),
         "expectation": panel.origin + float(panel.stage.expectation[0, index]),
@@ -334,8 +333,8 @@ def _marks(panel: _Panel, belief: Belief, coordinate: Coordinate) -> dict[str, f
     return marks
 
 
-def _mark_lines(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> Iterator[dict]:
-    ceiling = _ceiling(panel, coordinate)
+def _mark_lines(panel: _Panel, belief: Belief, coordinate: str, palette: Palette) -> Iterator[dict]:
+    ceiling = _ceiling(panel, belief, coordinate)
     x, _, y = _axis_names(panel)
     marks = _marks(panel, belief, coordinate)
     reach_of = dict(zip([name for name in marks if name not in _REACH], cycle(_REACH_OF_OTHERS), strict=False)) | _REACH
@@ -345,7 +344,7 @@ def _mark_lines(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: 
         inside = panel.left <= offset <= panel.right
         at = min(max(offset, panel.cells[0].left), panel.cells[-1].right)
         arrow = "triangle-left" if offset < panel.left else "triangle-right"
-        where = f"offset {offset:+.3f} ({belief.pixels(coordinate, offset):+.1f} px)"
+        where = f"{belief.quantity} {offset:+.3f} ({belief.pixels(coordinate, offset):+.1f} px)"
         yield {
             "type": "scatter",
             "name": line.label,
@@ -370,9 +369,9 @@ def _mark_lines(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: 
         }
 
 
-def _axes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> dict[str, dict]:
+def _axes(panel: _Panel, belief: Belief, coordinate: str, palette: Palette) -> dict[str, dict]:
     x, pixel_x, y = _axis_names(panel)
-    ceiling = _ceiling(panel, coordinate)
+    ceiling = _ceiling(panel, belief, coordinate)
     offset_ticks = _round_ticks(*panel.inner, include_ends=panel.number == 0)
     first, last = (belief.pixels(coordinate, offset) for offset in panel.inner)
     pixel_ticks = _apart(
@@ -421,16 +420,17 @@ def _axes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palett
     }
 
 
-def _notes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palette) -> list[dict]:
+def _notes(panel: _Panel, belief: Belief, coordinate: str, palette: Palette) -> list[dict]:
     """What the panel shows, and the units of its two axes at their left ends."""
     used = panel.number < belief.used_stages
-    spread = f"spread ±{belief.spread_pixels(coordinate, panel.number):.1f} px" if used else "not used now"
+    spread = _spread(belief, coordinate, panel.number) if used else "not used now"
+    stage = "layer" if belief.anew else "stage"
     note = {"x": panel.across[0], "xref": "paper", "yref": "paper", "showarrow": False}
     unit = {**note, "xanchor": "right", "xshift": -4, "font": {"size": 10, "color": palette.muted}}
     return [
         {
             **note,
-            "text": f"stage {panel.number + 1} · {spread}" if len(belief.stages) > 1 else spread,
+            "text": f"{stage} {panel.number + 1} · {spread}" if len(belief.stages) > 1 else spread,
             "y": panel.top,
             "xanchor": "left",
             "yanchor": "bottom",
@@ -438,8 +438,14 @@ def _notes(panel: _Panel, belief: Belief, coordinate: Coordinate, palette: Palet
             "font": {"size": 11.5, "color": palette.ink},
         },
         {**unit, "text": "px", "y": panel.top, "yanchor": "bottom", "yshift": 3},
-        {**unit, "text": "offset", "y": panel.bottom, "yanchor": "top", "yshift": -3},
+        {**unit, "text": belief.quantity, "y": panel.bottom, "yanchor": "top", "yshift": -3},
     ]
+
+
+def _spread(belief: Belief, coordinate: str, stage: int) -> str:
+    words = f"spread ±{belief.spread_pixels(coordinate, stage):.1f} px"
+    floor = belief.floor_pixels(coordinate, stage)
+    return words if floor is None else f"{words}, if sure ±{floor:.1f}"
 
 
 def _link(outer: _Panel, inner: _Panel, palette: Palette) -> list[dict]:

@@ -47,8 +47,13 @@ class DetectorCard(Protocol):
         ...
 
     @property
-    def rule(self) -> str | None:
-        """How its distributions become numbers where nobody asks for another way; None without distributions."""
+    def codec(self) -> OffsetCodec:
+        """How its outputs are read where nobody asks for another way."""
+        ...
+
+    @property
+    def thresholds(self) -> DetectionThresholds:
+        """What survives of its candidates where nobody asks for more or less."""
         ...
 
     def model_dump(self, *, mode: str = ...) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from obcn.offsets.bins import as_full_precision, require_finite
-from obcn.offsets.distribution import DecodeRule, between_infinities
+from obcn.offsets.distribution import DecodeRule, StageExplanation, between_infinities
 from obcn.offsets.one_stage import OneStageCodec
 
 
@@ -60,6 +60,17 @@ class SupportPoints:
         share = ((exact - lower) / (upper - lower)).clamp(0, 1)[..., None]
         labels = exact.new_zeros(*exact.shape, len(self.points))
         return labels.scatter(-1, right[..., None] - 1, 1 - share).scatter(-1, right[..., None], share)
+
+
+def two_hot_floor(stage: StageExplanation) -> Tensor:
+    """(N, 4) spread that a head has which is sure of its mean, in the unit of its numbers.
+
+    A two-hot label of a target between two points has the variance (t - left)(right - t): in steps of the points, with
+    f the target's place between them, a standard deviation of sqrt(f (1 - f)), up to half a step.
+    """
+    points, mean = stage.representatives, stage.expectation
+    right = torch.bucketize(mean.contiguous(), points[1:-1].contiguous(), right=True) + 1
+    return ((mean - points[right - 1]) * (points[right] - mean)).clamp(min=0).sqrt()
 
 
 @dataclass(frozen=True)

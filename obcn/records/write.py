@@ -86,7 +86,7 @@ def recorded(
 def _decoding(card: DetectorCard, codec: OffsetCodec) -> str:
     """How the codec decodes where that is not what the card's config says, as :attr:`RecordInfo.decoding` finds it."""
     changed: list[str] = []
-    if codec.rule != card.rule:
+    if codec.rule != card.codec.rule:
         changed.append(str(codec.rule))
     used = getattr(codec, "used_stages", None)
     if used not in (None, len(_bins(codec))):

