@@ -303,7 +303,7 @@ def _bars(panel: _Panel, belief: Belief, coordinate: str, palette: Palette) -> d
             "line": {"width": [1.5 if cell.outermost else 0 for cell in panel.cells], "color": palette.muted},
             "opacity": [0.45 if cell.outermost else 1 for cell in panel.cells],
         },
-        "customdata": [_span(belief, coordinate, cell) for cell in panel.cells],
+        "customdata": _spans(panel, belief, coordinate),
         "hovertemplate": "%{customdata}<br>probability <b>%{y:.1%}</b><extra></extra>",
     }
 
@@ -312,13 +312,20 @@ def _opacity(panel: _Panel, belief: Belief) -> float:
     return 1 if panel.number < belief.used_stages else 0.4
 
 
-def _span(belief: Belief, coordinate: str, cell: _Cell) -> str:
+def _spans(panel: _Panel, belief: Belief, coordinate: str) -> list[str]:
+    """What each cell answers for, in words."""
+    lows, highs = ([getattr(cell, side) for cell in panel.cells] for side in ("low", "high"))
+    inner = belief.all_pixels(coordinate, [*lows[1:], *highs[:-1]])
+    first, last = [-math.inf, *inner[: len(lows) - 1]], [*inner[len(lows) - 1 :], math.inf]
+    return [_span(belief, cell, *ends) for cell, *ends in zip(panel.cells, first, last, strict=True)]
+
+
+def _span(belief: Belief, cell: _Cell, first: float, last: float) -> str:
     name = f"{'tail' if cell.tail else 'end point'}: {belief.quantity}"
     if math.isinf(cell.low):
-        return f"{name} {cell.high:+.3g} or less ({belief.pixels(coordinate, cell.high):+.1f} px or less)"
+        return f"{name} {cell.high:+.3g} or less ({last:+.1f} px or less)"
     if math.isinf(cell.high):
-        return f"{name} {cell.low:+.3g} or more ({belief.pixels(coordinate, cell.low):+.1f} px or more)"
-    first, last = belief.pixels(coordinate, cell.low), belief.pixels(coordinate, cell.high)
+        return f"{name} {cell.low:+.3g} or more ({first:+.1f} px or more)"
     return f"{belief.quantity} {cell.low:+.3g} to {cell.high:+.3g} ({first:+.1f} to {last:+.1f} px)"
 
 
