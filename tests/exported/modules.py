@@ -1,7 +1,10 @@
 """Small networks with random weights whose graphs have the forms of well-known detectors, written by hand for tests."""
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -237,3 +240,16 @@ FORMS: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
     "plain": (PlainForm, {}),
     "biased": (Biased, {}),
 }
+
+
+def files_in(folder: Path, size: tuple[int, int] = (128, 160)) -> Callable[..., Path]:
+    """Writes a form's file into a folder once: (name of the form, whether by the newer exporter) to its path."""
+
+    @cache
+    def written(form: str, dynamo: bool = False) -> Path:
+        if dynamo:
+            pytest.importorskip("onnxscript")
+        module, metadata = FORMS[form]
+        return export(module(), folder / f"{form}{'-dynamo' * dynamo}.onnx", size, dynamo, **metadata)
+
+    return written

@@ -1,0 +1,105 @@
+"""Detectors from .onnx files on the Models and Compare pages, without a browser and in one."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from streamlit.testing.v1 import AppTest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from app import detectors
+from tests.app.browsing import SCREENSHOTS, SLOW, finished, settled, upload, whole_page
+from tests.app.test_browser import boxes, histograms
+from tests.exported.modules import files_in
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+Files = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return files_in(tmp_path_factory.mktemp("exported"))
+
+
+@pytest.fixture
+def _nobody_else(monkeypatch) -> None:
+    """Models that one test brings are not there for the next."""
+    added = detectors._Added()
+    monkeypatch.setattr(detectors, "_added", lambda: added)
+
+
+def brought(*files: tuple[str, bytes]) -> AppTest:
+    """The Models page after these files were put into the uploader together."""
+    app = AppTest.from_file(str(MAIN), default_timeout=300).switch_page("models/models.py").run()
+    app.file_uploader(key="checkpoint").set_value([(name, data, "application/octet-stream") for name, data in files])
+    return app.run()
+
+
+@pytest.mark.usefixtures("_nobody_else")
+def test_an_onnx_file_is_offered_with_what_was_found_in_it(exported: Files) -> None:
+    app = brought(("theirs.onnx", exported("yolo").read_bytes()))
+    assert not app.exception
+    assert "Ready to compare: theirs" in app.success[0].value
+    assert app.subheader[0].value == "theirs"
+    said = " ".join(text.value for text in app.markdown)
+    assert "16 even points over 0 to 15 strides" in said
+    assert re.search(r"420 boxes given back to \S+ px \(0.1 px allowed\)", said)
+    links = [link.proto.query_string for link in app.get("page_link")]
+    assert "models=regression&models=theirs" in links
+
+
+@pytest.mark.usefixtures("_nobody_else")
+def test_a_yaml_beside_it_says_what_the_file_does_not(exported: Files) -> None:
+    hints = b"classes: [ant, bee, cow]\npreprocessing: {resize: letterbox}\n"
+    app = brought(("raw.onnx", exported("nano").read_bytes()), ("raw.onnx.yaml", hints))
+    assert not app.exception
+    said = " ".join(text.value for text in app.markdown)
+    assert "ant, bee, cow" in said
+    assert "letterbox to 160 x 128 px" in said
+
+
+@pytest.mark.usefixtures("_nobody_else")
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind"])
+def test_a_damaged_file_gets_one_line(content: bytes) -> None:
+    app = brought(("broken.onnx", content))
+    assert not app.exception
+    assert re.fullmatch(r"broken.onnx cannot be used: broken.onnx .*export it again.", app.error[0].value)
+    assert app.subheader[0].value == "regression"
+
+
+@pytest.mark.usefixtures("_nobody_else")
+def test_an_unbelievable_file_is_refused_with_numbers(exported: Files) -> None:
+    app = brought(("biased.onnx", exported("biased").read_bytes()))
+    assert "off by 4 px" in app.error[0].value
+
+
+def test_browser_uploads_an_onnx_file_clicks_an_object_and_reads_four_sides(browser, address, exported: Files) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(f"{address}/models")
+    finished(page)
+    upload(page, "theirs.onnx", exported("yolo").read_bytes())
+    expect(page.get_by_text("Ready to compare: theirs")).to_be_visible(timeout=SLOW)
+    settled(page)
+    page.screenshot(path=SCREENSHOTS / "models-onnx.png")
+    page.get_by_text("Open theirs in Compare").click()
+    expect(boxes(page, "theirs").first).to_be_visible(timeout=SLOW)
+    settled(page)
+    box = boxes(page, "theirs").last
+    box.click()
+    expect(box).to_have_attribute("aria-pressed", "true", timeout=SLOW)
+    settled(page)
+    expect(histograms(page)).to_have_count(4, timeout=SLOW)
+    titles = [figure.locator(".gtitle").text_content() for figure in histograms(page).all()]
+    assert [title.split(" ")[0] for title in titles] == ["left", "top", "right", "bottom"]
+    for figure in histograms(page).all():
+        (bars,) = figure.evaluate("figure => figure.data.filter(trace => trace.type === 'bar').map(trace => trace.y)")
+        heights = list(bars.values()) if isinstance(bars, dict) else bars
+        assert len(heights) == 16
+        assert sum(heights) == pytest.approx(1, abs=1e-3)
+    expect(page.get_by_text("A distribution over distances").first).to_be_visible()
+    whole_page(page, "compare-onnx")
+    page.close()
