@@ -63,7 +63,8 @@ def main() -> None:
         return
     st.html(line_key(with_models(evidence.palette, dict(evidence.lines)), list(evidence.lines)))
     _tell_how_many(evidence)
-    unit = UNITS[_one_of("Unit", list(UNITS), "unit")]
+    known = set(evidence.tables["histograms"].unit)
+    unit = UNITS[_one_of("Unit", [words for words, unit in UNITS.items() if unit in known], "unit")]
     _show_histograms(evidence, unit)
     _show_groups(evidence, unit, "size", "Large objects err by more pixels, small ones by more of their size.")
     _show_groups(evidence, unit, "class", "A class that is off to one side has a habit; a long one is hard.")
@@ -152,13 +153,17 @@ def _show_calibration(evidence: Evidence) -> None:
     stages = max(info.num_stages for info in evidence.infos.values())
     stage = int(_one_of("Stage", [str(k) for k in range(1, stages + 1)], "stage")) if stages > 1 else 1
     bins, spreads = tables["bins"], tables["spreads"]
-    lines = {name: line for name, line in evidence.lines.items() if evidence.infos[name].num_stages >= stage}
+    having = {name: info for name, info in evidence.infos.items() if info.num_stages >= stage}
+    # Heads that predict offsets and heads that predict distances have no axis in common.
+    axes = {", ".join(info.coordinates): info.coordinates for info in having.values()}
+    coordinates = axes[_one_of("Numbers", list(axes), "numbers")] if len(axes) > 1 else next(iter(axes.values()))
+    lines = {name: evidence.lines[name] for name, info in having.items() if info.coordinates == coordinates}
 
     figures = kept_figures(
-        (evidence.key, "calibration", stage),
+        (evidence.key, "calibration", stage, coordinates),
         lambda: {
             name: fitted(calibration_figure(bins, spreads, lines, stage, palette, (name,)), palette, 520)
-            for name in COORDINATES
+            for name in coordinates
         },
     )
 
@@ -168,7 +173,11 @@ def _show_calibration(evidence: Evidence) -> None:
     draw_row(figures, "calibration", key)
     offer_objects(evidence, calibration_picks(tables, stage), "calibration", "point")
     _take_home(
-        {f"Calibration of stage {stage}": lambda: calibration_figure(bins, spreads, lines, stage, palette)},
+        {
+            f"Calibration of stage {stage}": lambda: calibration_figure(
+                bins, spreads, lines, stage, palette, coordinates
+            )
+        },
         {"Calibration": tables["calibration"]},
     )
 

@@ -222,14 +222,15 @@ def measures_of(info: RecordInfo) -> dict[str, str]:
     words = {"IoU": "iou"}
     units = {"error_px": "pixels", "error": "normalised"}
     for prefix, unit in units.items():
-        words |= {f"error in {name}, {unit}": f"{prefix}_{name}" for name in COORDINATES}
+        names = COORDINATES if prefix == "error_px" or info.coordinates == COORDINATES else ()
+        words |= {f"error in {name}, {unit}": f"{prefix}_{name}" for name in names}
     for stage in range(1, info.num_stages + 1):
         for what, column in (
             ("top bin's probability", "p_top"),
-            ("spread, normalised", "spread"),
+            ("spread, normalised" if info.coordinates == COORDINATES else f"spread, {info.unit}", "spread"),
             ("entropy", "entropy"),
         ):
-            words |= {f"stage {stage}, {what} in {name}": f"stage{stage}_{column}_{name}" for name in COORDINATES}
+            words |= {f"stage {stage}, {what} in {name}": f"stage{stage}_{column}_{name}" for name in info.coordinates}
     return words
 
 

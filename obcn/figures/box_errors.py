@@ -13,6 +13,7 @@ from obcn.records.schema import COORDINATES
 from obcn.tables.box_errors import UNITS
 
 COORDINATE_TITLES = {"x": "x, centre", "y": "y, centre", "w": "w, width", "h": "h, height"}
+COORDINATE_TITLES |= {side: f"{side} side" for side in ("left", "top", "right", "bottom")}
 UNIT_TITLES = {"normalised": "error, normalised offset", "px": "error, pixels"}
 LABELS = {"size": "object size (COCO)", "class": "class", "all": ""}
 
@@ -249,8 +250,8 @@ def calibration_figure(
             figure.update_yaxes(range=[0, end], row=row, col=column)
     figure.update_xaxes(title_text="probability of the top bin", row=1)
     figure.update_yaxes(title_text="share of the true label on it", row=1, col=1)
-    figure.update_xaxes(title_text="predicted spread, normalised", row=2)
-    figure.update_yaxes(title_text="RMS error, normalised", row=2, col=1)
+    figure.update_xaxes(title_text="predicted spread, in the head's unit", row=2)
+    figure.update_yaxes(title_text="RMS error, in the head's unit", row=2, col=1)
     note = (
         "Detections that match an object. Honest is on the dotted line, below in each head's own colour: soft labels "
         "widen<br>even an ideal head's spread. Too sure is below it in the upper row, above it in the lower one."

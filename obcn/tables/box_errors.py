@@ -27,7 +27,7 @@ def error_summary(models: Sequence[MatchedRows]) -> pd.DataFrame:
     for model in models:
         groups = {by: model.groups(by) for by in GROUPINGS}
         for unit, prefix in UNITS.items():
-            for coordinate in COORDINATES:
+            for coordinate in COORDINATES if _has(model, unit) else ():
                 (error,) = model.values([f"{prefix}_{coordinate}"])
                 for by, labels in groups.items():
                     for code, group in enumerate(labels.categories):
@@ -47,15 +47,21 @@ def error_histograms(models: Sequence[MatchedRows], bins: int | None = None) -> 
     """
     rows = []
     for unit, prefix in UNITS.items():
-        for coordinate in COORDINATES:
-            errors = [model.values([f"{prefix}_{coordinate}"])[0] for model in models]
+        having = [model for model in models if _has(model, unit)]
+        for coordinate in COORDINATES if having else ():
+            errors = [model.values([f"{prefix}_{coordinate}"])[0] for model in having]
             count = bins or _num_bins(min(len(error) for error in errors))
             reach = max(float(np.quantile(np.abs(error), 0.99)) for error in errors) or 1.0
             edges = np.linspace(-reach, reach, count + 1)
-            for model, error in zip(models, errors, strict=True):
+            for model, error in zip(having, errors, strict=True):
                 rows.append(_histogram(error, edges).assign(model=model.name, unit=unit, coordinate=coordinate))
     table = pd.concat(rows, ignore_index=True)
     return table[["model", "unit", "coordinate", "left", "right", "count", "density", "smooth"]]
+
+
+def _has(model: MatchedRows, unit: str) -> bool:
+    """Whether a head has errors in this unit: all have pixels, those that predict distances no normalised offsets."""
+    return unit == "px" or model.info.coordinates == COORDINATES
 
 
 def _num_bins(rows: int) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from obcn.records.schema import COORDINATES
 from obcn.tables.matched import MatchedRows
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 def _distributions(models: Sequence[MatchedRows]):
     for model in models:
         for stage in range(1, model.info.num_stages + 1):
-            for coordinate in COORDINATES:
+            for coordinate in model.info.coordinates:
                 yield model, stage, coordinate
 
 

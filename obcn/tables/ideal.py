@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from obcn.config import BoxHeadConfig
+from obcn.exported.described import ExportedCard
 from obcn.offsets import BinCodec, DistanceBinCodec, OffsetCodec, RepooledCodec, SupportPointCodec
 from obcn.offsets.bins import UniformBins
+from obcn.offsets.layers import LayersCodec
 
 StageLabels = UniformBins | SupportPointCodec | DistanceBinCodec
 
@@ -41,6 +43,8 @@ class LabelMoments:
 
 def card_stages(card: dict[str, Any]) -> tuple[StageLabels, ...]:
     """What the stages of a record file's head are trained on; empty where the card does not say."""
+    if "points" in card:
+        return _stages(ExportedCard(**card).codec) if card["points"] else ()
     try:
         head = BoxHeadConfig.model_validate(card["config"]["box_head"])
     except (KeyError, TypeError, ValidationError):
@@ -65,6 +69,8 @@ def label_moments(stage: StageLabels, targets: np.ndarray) -> LabelMoments:
 def _stages(codec: OffsetCodec) -> tuple[StageLabels, ...]:
     if isinstance(codec, RepooledCodec):
         return tuple(stage for look in codec.looks for stage in _stages(look))
+    if isinstance(codec, LayersCodec):
+        return (codec.layer,) * codec.num_layers
     if isinstance(codec, BinCodec):
         return codec.stages
     return (codec,) if isinstance(codec, SupportPointCodec | DistanceBinCodec) else ()
