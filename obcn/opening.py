@@ -19,6 +19,16 @@ def hints_path(file: Path) -> Path:
     return file.with_name(file.name + ".yaml")
 
 
+def detector_name(name_or_file: str) -> str:
+    """What a detector is called in records and tables: as :func:`~obcn.checkpoints.checkpoint_name` has it, or its
+    .onnx file's name without the ending."""
+    if is_exported(name_or_file):
+        return Path(name_or_file).stem
+    from obcn.checkpoints import checkpoint_name, find_checkpoint
+
+    return checkpoint_name(find_checkpoint(name_or_file))
+
+
 def open_detector(name_or_file: str, device: str = "cpu") -> "tuple[PhotoScorer, DetectorCard]":
     """A detector ready for inference, and its card.
 

@@ -17,9 +17,10 @@ import streamlit as st
 from app.detectors import ModelFile, stamp
 from app.paths import typed_path
 from app.sources import is_data_file, photo_folder, read_source, source_stamp, voc_root
-from obcn.checkpoints import SHIPPED_CHECKPOINTS, checkpoint_name, load_for_inference
+from obcn.checkpoints import SHIPPED_CHECKPOINTS
 from obcn.data import Annotations
 from obcn.errors import UserError
+from obcn.opening import detector_name, open_detector
 from obcn.records.files import join_records
 from obcn.records.write import write_records
 
@@ -106,8 +107,8 @@ def write(job: Job, device: str = "cpu", on_photos: Callable[[int], None] = lamb
     """
     if job.path.is_file():
         return
-    detector, card = load_for_inference(str(job.model.path), device)
-    name = checkpoint_name(job.model.path)
+    detector, card = open_detector(str(job.model.path), device)
+    name = detector_name(str(job.model.path))
     annotations, _ = photos_to_run(job.data, job.photos)
     annotations = of_classes(annotations, detector.classes)
     parts = []

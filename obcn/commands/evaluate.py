@@ -57,10 +57,10 @@ def evaluate(
 
     Example: `obcn eval --model obcn --data data.yaml --json obcn.json`
     """
-    from obcn.checkpoints import Card, checkpoint_name, find_checkpoint, typed_command, write_card_file
+    from obcn.checkpoints import Card, find_checkpoint, typed_command, write_card_file
     from obcn.engine import report
     from obcn.engine.distributed import joined
-    from obcn.opening import is_exported, open_detector
+    from obcn.opening import detector_name, is_exported, open_detector
 
     if write_card and any(asked is not None for asked in (decode, stages, rank_by, merge_by)):
         raise UserError(
@@ -81,7 +81,7 @@ def evaluate(
         photos = str(data or annotations or f"{voc} ({split})")
         if detections is not None:
             make_folder(detections.parent)
-        name = Path(model).stem if is_exported(model) else checkpoint_name(find_checkpoint(model))
+        name = detector_name(model)
         measured = report.measure(detector, name, card, truth, typed_command(), photos, records, detections, ranks)
         if not ranks.first:
             return

@@ -99,9 +99,13 @@ class Pyramid:
     strides: tuple[int, ...]
     anchors: Literal["centre", "corner"]
 
+    def counts(self, width: int, height: int) -> list[int]:
+        """Cells of each level."""
+        return [math.ceil(width / stride) * math.ceil(height / stride) for stride in self.strides]
+
     def cells(self, width: int, height: int) -> np.ndarray:
         """(A, 4) boxes of one stride around each anchor point, level by level and row by row."""
-        levels = []
+        levels: list[np.ndarray] = []
         for stride in self.strides:
             across, down = math.ceil(width / stride), math.ceil(height / stride)
             y, x = np.mgrid[:down, :across].reshape(2, -1)

@@ -1,5 +1,7 @@
 """Where a file's class scores are, and what makes probabilities of them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from obcn.errors import UserError
@@ -53,6 +55,28 @@ def find_scores(
                     # A softmax has one number more, for no object: the last.
                     return Scores((name,), width, 0, width - (made_by == "softmax"), made_by)
     raise UserError(f"no class scores found beside the {count} boxes; export the file with its scores as an output")
+
+
+def find_level_scores(graph: Graph, tensors: Tensors, cells: Sequence[int], classes: int) -> Scores | None:
+    """Class scores among the file's outputs, a map (columns, height, width) for each level; None where there are none.
+
+    Args:
+        graph: the file's.
+        tensors: what it computed.
+        cells: of each level, in the order of the distributions.
+        classes: how many there are, 0 if not known.
+    """
+    maps = {name: tensors[name][0] for name in graph.outputs if name in tensors and tensors[name].ndim == 4}
+    by_level = [
+        {len(one): name for name, one in maps.items() if one[0].size == count and len(one) != 4} for count in cells
+    ]
+    shared = set.intersection(*(set(level) for level in by_level))
+    fitting = [columns for columns in sorted(shared) if classes in (0, columns)]
+    if not fitting:
+        return None
+    names = tuple(level[fitting[0]] for level in by_level)
+    made_by: MadeBy = "as they are" if all(are_scores(maps[name]) for name in names) else "sigmoid"
+    return Scores(names, fitting[0], 0, fitting[0], made_by)
 
 
 def find_beside(name: str, rows: np.ndarray, classes: int, told: MadeBy | None) -> Scores:

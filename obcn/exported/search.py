@@ -9,7 +9,7 @@ from obcn.errors import UserError
 from obcn.exported.graph import Graph
 from obcn.exported.layout import BoxLayout, as_matrix, box_layouts, expectation, pyramids
 from obcn.exported.reading import NO_SCORES, Check, Logits, MadeBy, Reading, Tensors
-from obcn.exported.scores import find_scores
+from obcn.exported.scores import find_level_scores, find_scores
 from obcn.exported.structure import Distribution, find_distributions, made_of
 
 # How far decoded boxes may lie from the file's own, in pixels of the network's input: rounding, and no more.
@@ -50,6 +50,9 @@ def find_reading(
         found = _from_references(real, graph, tensors, (width, height), tolerance, nearest)
     if found is None:
         if not nearest:
+            undecoded = _from_outputs(real, graph, tensors, (width, height), tolerance, classes)
+            if undecoded is not None:
+                return undecoded
             raise UserError("the file has distributions, but nothing in it has the shape of the boxes they would give")
         best = min(nearest, key=lambda check: check.worst)
         raise UserError(
@@ -174,6 +177,42 @@ def _from_references(
                         told = tuple(points.tolist())
                         return Reading("layer by layer", told, layers, NO_SCORES, None, found, check), layout
     return None
+
+
+def _from_outputs(
+    real: Sequence[Distribution],
+    graph: Graph,
+    tensors: Tensors,
+    size: tuple[int, int],
+    tolerance: float,
+    classes: int,
+) -> Reading | None:
+    """Distances that the file itself gives out, a map for each level, with scores beside them and no boxes."""
+    for group in _heads(real, tensors):
+        products = [tensors[one.product] for one in group]
+        maps = [[side for side in product.shape if side != 1] for product in products]
+        sides_first = all(shape[0] == 4 for shape in maps)
+        if not sides_first and not all(shape[-1] == 4 for shape in maps):
+            continue
+        cells = [product.size // 4 for product in products]
+        pyramid = next((one for one in pyramids(sum(cells), *size) if one.counts(*size) == cells), None)
+        given = [tensors[name] for name in graph.outputs if name in tensors]
+        if pyramid is None or not all(any(_same_numbers(product, one) for one in given) for product in products):
+            continue
+        points = tuple(tensors[group[0].points].ravel().astype(float).tolist())
+        logits = next(logits for logits, _ in _layouts(group, tensors) if logits.sides_first == sides_first)
+        expected = np.sort(expectation(logits.rows(tensors), np.asarray(points)).ravel())
+        worst = float(np.abs(expected - np.sort(np.concatenate([one.ravel() for one in products]))).max())
+        check = Check("its distances", sum(cells), worst * max(pyramid.strides), tolerance)
+        scores = find_level_scores(graph, tensors, cells, classes)
+        if check.worst <= tolerance and scores is not None:
+            assumed = ("the file gives out distances, no boxes: anchor points are taken to be the cells' centres",)
+            return Reading("in the graph", points, (logits,), scores, pyramid, check=check, assumed=assumed)
+    return None
+
+
+def _same_numbers(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.size == other.size and bool(np.allclose(np.sort(one.ravel()), np.sort(other.ravel()), atol=1e-4))
 
 
 def _off_from_outputs(

@@ -125,6 +125,19 @@ class NanoForm(_Head):
         return torch.cat(levels, 2).permute(0, 2, 1)
 
 
+class DistancesForm(_Head):
+    """Per level class logits (1, classes, H, W) and distances (1, 4, H, W) in strides, boxes left to others."""
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, ...]:
+        project = torch.arange(self.bins, dtype=torch.float).view(1, self.bins, 1, 1, 1)
+        found: list[Tensor] = []
+        for level, sides, scores in zip(self.trunk(photos), self.sides, self.scores, strict=True):
+            b, _, height, width = level.shape
+            shares = sides(level).view(b, 4, self.bins, height, width).transpose(1, 2).softmax(1)
+            found += [scores(level), nn.functional.conv3d(shares, project)[:, 0]]
+        return tuple(found)
+
+
 class DFineForm(nn.Module):
     """Three decoder layers that move the sides of one reference box, logits (1, Q, classes), boxes as parts of 1.
 
@@ -234,6 +247,7 @@ FORMS: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
     "yolo": (YoloForm, ULTRALYTICS),
     "yolo end to end": (lambda: YoloForm(end_to_end=True), ULTRALYTICS),
     "paddle": (lambda: PaddleForm(bins=17), {}),
+    "distances": (DistancesForm, {}),
     "nano": (lambda: NanoForm(bins=8), {}),
     "dfine": (DFineForm, {}),
     "dfine with its postprocessor": (lambda: DFineForm(post=True), {}),

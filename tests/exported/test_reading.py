@@ -12,7 +12,7 @@ from obcn.explain import select
 from obcn.exported import open_exported
 from obcn.exported.preprocessing import Preprocessing
 from obcn.models.scoring import photo_tensor
-from tests.exported.modules import CLASSES, DFineForm, NanoForm, PaddleForm, PlainForm, YoloForm
+from tests.exported.modules import CLASSES, DFineForm, DistancesForm, NanoForm, PaddleForm, PlainForm, YoloForm
 
 Files = Callable[..., Path]
 BOTH = pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -88,6 +88,18 @@ def test_dfine_form_shows_every_layer(exported: Files, photo: Image.Image, form:
     assert not torch.allclose(seen.partial[0], seen.partial[-1], atol=0.1)
     # Few queries, chosen by the network: no box is a duplicate.
     assert detector.thresholds.nms_iou == 1
+
+
+@BOTH
+def test_distances_without_boxes_are_set_off_from_the_cells(exported: Files, photo: Image.Image, dynamo: bool):
+    detector, boxes, scores, _ = read(exported("distances", dynamo), photo)
+    with torch.no_grad():
+        given = DistancesForm().eval()(photo_tensor(photo)[None])
+        whole = YoloForm().eval()(photo_tensor(photo)[None])[0].T  # the same weights, decoded
+    torch.testing.assert_close(boxes, corners(whole[:, :4]), atol=2e-3, rtol=1e-5)
+    torch.testing.assert_close(scores[:320], given[0][0].flatten(1).T.sigmoid(), atol=1e-5, rtol=1e-4)
+    assert detector.card.strides == (8, 16, 32)
+    assert any("no boxes" in words for words in detector.card.assumed)
 
 
 def test_raw_form_is_read_with_what_it_assumes(exported: Files, photo: Image.Image):
