@@ -20,7 +20,7 @@ from obcn.exported.hints import read_hints
 from obcn.exported.plain import PlainReading, find_plain
 from obcn.exported.preprocessing import feed
 from obcn.exported.raw import find_raw
-from obcn.exported.reading import Reading, Tensors
+from obcn.exported.reading import UNDECODED, Reading, Tensors
 from obcn.exported.search import find_reading
 from obcn.exported.structure import chooses
 from obcn.models.scoring import ScoredPhoto, reduced
@@ -205,12 +205,7 @@ def _card(
         family, points, layers = reading.family, reading.points, len(reading.layers)
         steps = reading.reference[2] if reading.reference else None
         strides = reading.pyramid.strides if reading.pyramid else ()
-        check = reading.check
-        checked = (
-            "not checked: the file gives no boxes"
-            if check is None
-            else f"{check.boxes} boxes given back to {check.worst:.2g} px ({check.tolerance:g} px allowed)"
-        )
+        checked = _checked(reading)
     return ExportedCard(
         name=name,
         classes=classes,
@@ -226,3 +221,11 @@ def _card(
         assumed=tuple(said),
         suppress=suppress,
     )
+
+
+def _checked(reading: Reading) -> str:
+    check = reading.check
+    if check is None:
+        return "not checked: the file gives no boxes"
+    what = UNDECODED if check.tensor == UNDECODED else "boxes"
+    return f"{check.boxes} {what} given back to {check.worst:.2g} px ({check.tolerance:g} px allowed)"

@@ -10,6 +10,8 @@ from obcn.exported.layout import BoxLayout, Pyramid, arranged
 Family = Literal["in the graph", "layer by layer", "raw", "none"]
 MadeBy = Literal["as they are", "sigmoid", "softmax"]
 Tensors = dict[str, np.ndarray]
+# What a check compares where a file gives out no boxes.
+UNDECODED = "sets of distances"
 
 
 @dataclass(frozen=True)

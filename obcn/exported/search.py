@@ -8,7 +8,7 @@ import numpy as np
 from obcn.errors import UserError
 from obcn.exported.graph import Graph
 from obcn.exported.layout import BoxLayout, as_matrix, box_layouts, expectation, pyramids
-from obcn.exported.reading import NO_SCORES, Check, Logits, MadeBy, Reading, Tensors
+from obcn.exported.reading import NO_SCORES, UNDECODED, Check, Logits, MadeBy, Reading, Tensors
 from obcn.exported.scores import find_level_scores, find_scores
 from obcn.exported.structure import Distribution, find_distributions, made_of
 
@@ -203,7 +203,7 @@ def _from_outputs(
         logits = next(logits for logits, _ in _layouts(group, tensors) if logits.sides_first == sides_first)
         expected = np.sort(expectation(logits.rows(tensors), np.asarray(points)).ravel())
         worst = float(np.abs(expected - np.sort(np.concatenate([one.ravel() for one in products]))).max())
-        check = Check("its distances", sum(cells), worst * max(pyramid.strides), tolerance)
+        check = Check(UNDECODED, sum(cells), worst * max(pyramid.strides), tolerance)
         scores = find_level_scores(graph, tensors, cells, classes)
         if check.worst <= tolerance and scores is not None:
             assumed = ("the file gives out distances, no boxes: anchor points are taken to be the cells' centres",)

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -62,6 +63,20 @@ def html_of(app: AppTest) -> str:
 
 
 def figures_of(app: AppTest) -> list[dict]:
+    """The histograms."""
+    return [figure for figure in _every_figure(app) if any(trace["type"] == "bar" for trace in figure["data"])]
+
+
+def sides_of(app: AppTest) -> list[str]:
+    """What is written on the four sides of the box, in the order left, top, right, bottom."""
+    (figure,) = (
+        figure for figure in _every_figure(app) if figure["layout"].get("shapes") and figure not in figures_of(app)
+    )
+    assert len(figure["layout"]["shapes"]) == 4, "a band for each side"
+    return [note["text"] for note in figure["layout"]["annotations"]]
+
+
+def _every_figure(app: AppTest) -> list[dict]:
     return [json.loads(element.proto.spec) for element in app.get("plotly_chart")]
 
 
@@ -91,6 +106,7 @@ def test_a_sample_opens_with_its_best_object_and_everything_about_it(page) -> No
     assert app.selectbox(key="object").options == ["1 of 2: dog", "2 of 2: cat"]
     figures = figures_of(app)
     assert len(figures) == 4, "the histograms"
+    assert all(re.fullmatch(r"±\d+\.\d px", side) for side in sides_of(app))
     answers = ["obcn, expectation", "obcn, argmax", "regression", "truth"]
     assert [box["line"]["label"] for box in component(app, "obcn_verdicts")["boxes"]] == answers
     assert [step["name"] for step in component(app, "obcn_refinement")["steps"]] == ["candidate", "stage 1", "stage 2"]
