@@ -162,7 +162,7 @@ def _show_object(seen: Comparison, chosen: int, palette: Palette) -> None:
     if len(seen.models) > 1:
         st.markdown(f"**Why do they differ?** {plain(seen.why(item))}")
     downloads = st.container(horizontal=True)
-    believer = _choose_believer(seen)
+    believer = _choose_believer(seen, item)
     with downloads:
         _offer_downloads(seen, item, believer)
     view = view_of(seen, item, believer, palette)
@@ -170,14 +170,14 @@ def _show_object(seen: Comparison, chosen: int, palette: Palette) -> None:
     draw_object(view)
 
 
-def _choose_believer(seen: Comparison) -> str | None:
+def _choose_believer(seen: Comparison, item: FoundObject) -> str | None:
     """Whose belief to show; no question where there is no choice."""
     if len(seen.believers) < 2:
         return seen.believers[0] if seen.believers else None
     chosen = st.segmented_control(
         "Whose belief",
         seen.believers,
-        default=seen.believers[0],
+        default=next((name for name in seen.believers if item.rows[name] is not None), seen.believers[0]),
         required=True,
         format_func=plain,
         key="belief",

@@ -89,7 +89,11 @@ def sides_figure(photo: Image, belief: Belief, palette: Palette = LIGHT) -> go.F
         for band in bands
     ]
     middle = (x1 + x2) / 2, (y1 + y2) / 2
-    places = [(x1, middle[1]), (middle[0], y1), (x2, middle[1]), (middle[0], y2)]
+    # A side at the photo's edge has its number inside.
+    air = (window[2] - window[0]) * 0.07, (window[3] - window[1]) * 0.04
+    left, right = max(x1, window[0] + air[0]), min(x2, window[2] - air[0])
+    top, bottom = max(y1, window[1] + air[1]), min(y2, window[3] - air[1])
+    places = [(left, middle[1]), (middle[0], top), (right, middle[1]), (middle[0], bottom)]
     figure["layout"]["annotations"] = [
         {
             "x": x,
