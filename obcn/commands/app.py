@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from obcn.errors import UserError
+from obcn.opening import is_exported
 from obcn.resources import ROOT
 
 # What app/.streamlit/config.toml allows, which names on the command line replace.
@@ -21,7 +22,9 @@ def app(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the app listens, on this machine alone.")] = 8501,
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="A .safetensors file with its card, to open first; give several, each with its own --model."),
+        typer.Option(
+            help="A .safetensors file with its card, or an .onnx file, to open first; several, each with its own --model."
+        ),
     ] = None,
     hosted: Annotated[
         bool, typer.Option("--hosted", help="For strangers: no page reads a path that a visitor names.")
@@ -38,9 +41,10 @@ def app(
     if find_spec("streamlit") is None or find_spec("plotly") is None:
         raise UserError("the app needs Streamlit and plotly, which are not installed: pip install 'obcn[app]'")
     for path in model or ():
-        missing = next((file for file in (path, path.with_suffix(".json")) if not file.is_file()), None)
-        if missing or path.suffix != ".safetensors":
-            raise UserError(f"{path}: a model is a .safetensors file with its card (.json) beside it")
+        needed = (path,) if is_exported(path) else (path, path.with_suffix(".json"))
+        missing = next((file for file in needed if not file.is_file()), None)
+        if missing or not (is_exported(path) or path.suffix == ".safetensors"):
+            raise UserError(f"{path}: a model is a .safetensors file with its card (.json) beside it, or an .onnx file")
     environment = os.environ | {"OBCN_MODELS": os.pathsep.join(str(path.resolve()) for path in model or ())}
     if hosted:
         environment["OBCN_HOSTED"] = "1"
