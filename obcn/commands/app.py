@@ -23,7 +23,7 @@ def app(
     model: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A .safetensors file with its card, or an .onnx file, to open first; several, each with its own --model."
+            help="A .safetensors file with its card, or an .onnx file, to open first; give several, each with --model."
         ),
     ] = None,
     hosted: Annotated[

@@ -78,26 +78,32 @@ class ExportedDetector:
         size = self._preprocessing.width, self._preprocessing.height
         if isinstance(self._reading, PlainReading):
             candidates, probabilities = self._reading.read(tensors, *size, len(self.card.classes))
-            probabilities = probabilities[:, self._columns]
+            probabilities = self._of_classes(probabilities)
             outputs = np.zeros((len(candidates), 4), dtype=np.float32)
             kept = _worth_keeping(probabilities)
             outputs = outputs[kept]
         else:
-            probabilities = self._reading.scores.rows(tensors)[:, self._columns]
+            probabilities = self._of_classes(self._reading.scores.rows(tensors))
             kept = _worth_keeping(probabilities)
             candidates = self._candidates(tensors, size)
             rows = [layer.rows(tensors)[kept].astype(np.float32) for layer in self._reading.layers]
             outputs = np.concatenate([layer.reshape(len(layer), -1) for layer in rows], 1)
         boxes = self._preprocessing.to_photo(candidates[kept], photo.width, photo.height)
-        likely = torch.from_numpy(np.ascontiguousarray(probabilities[kept], dtype=np.float32)).clamp(0, 1)
+        # By numpy: onnxruntime's threads spin for a while after a run, and PyTorch's would wait for the cores.
+        likely = np.clip(probabilities[kept].astype(np.float32, copy=False), 0, 1)
         # Sigmoids know no background: what the likeliest class leaves over.
-        background = 1 - likely.amax(1, keepdim=True) if likely.numel() else likely.new_zeros(len(likely), 1)
+        background = 1 - likely.max(1, keepdims=True, initial=0)
         scored = ScoredCandidates(
             torch.from_numpy(np.ascontiguousarray(boxes, dtype=np.float32)),
-            torch.cat((background, likely), 1),
+            torch.from_numpy(np.concatenate((background, likely), 1)),
             torch.from_numpy(outputs)[:, None],
         )
         return ScoredPhoto(photo.width, photo.height, self.classes, scored)
+
+    def _of_classes(self, probabilities: np.ndarray) -> np.ndarray:
+        """Columns of the classes that are looked for, in place where that is all of them."""
+        every = len(self._columns) == probabilities.shape[1]
+        return probabilities if every else probabilities[:, self._columns]
 
     def _candidates(self, tensors: Tensors, size: tuple[int, int]) -> np.ndarray:
         """(A, 4) boxes that the numbers start from, in the network's pixels."""

@@ -94,7 +94,8 @@ class Scores:
 
     def rows(self, tensors: Tensors) -> np.ndarray:
         """(A, classes) in [0, 1]."""
-        every = np.concatenate([columns_last(tensors[name], self.columns) for name in self.names]).astype(np.float32)
+        levels = [columns_last(tensors[name], self.columns) for name in self.names]
+        every = (levels[0] if len(levels) == 1 else np.concatenate(levels)).astype(np.float32, copy=False)
         rows = every[:, self.first : self.first + self.count]
         if self.made_by == "sigmoid":
             rows = 1 / (1 + np.exp(-rows.clip(-60, 60)))
