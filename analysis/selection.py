@@ -17,7 +17,6 @@ from analysis.output import run, script, write_tables
 from obcn.checkpoints import load_for_inference
 from obcn.data import Annotations, load_data_config, read_annotations
 from obcn.engine.evaluate import average_precision, category_ids, coco_rows
-from obcn.explain import score_photo
 from obcn.metrics import BY_IOU
 from obcn.models.detector import Detector
 from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections
@@ -91,7 +90,7 @@ def selection_table(
 @torch.inference_mode()
 def _probable(detector: Detector, annotations: Annotations, record: dict, least: float) -> ScoredCandidates:
     """A photo's candidates, in its own pixels, without those of which no class counts."""
-    scored = score_photo(detector, annotations.photo(record)).candidates
+    scored = detector.score(annotations.photo(record)).candidates
     rows = (scored.probabilities[:, 1:] > least).any(1)
     return ScoredCandidates(scored.boxes[rows], scored.probabilities[rows], scored.offset_outputs[rows])
 

@@ -244,5 +244,5 @@ def _draw_crops(view: ObjectView) -> None:
         with left:
             st.subheader(SIDES, anchor=False)
             st.caption(SIDES_SAY)
-            chart(sides_figure(image, view.belief, view.palette), "The box with a band along each side", st)
+            chart(sides_figure(image, view.belief, view.palette), "sides", alt="The box with a band along each side")
     export_figures(view.crops(), "export-crops")

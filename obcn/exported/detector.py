@@ -203,27 +203,20 @@ def _card(
     words.append(f"0 to {settings.largest:g}" if plain else f"less {settings.mean}, over {settings.std}")
     words.append("NMS after" if suppress else "no NMS")
     said = [*known.assumed, *assumed]
-    if isinstance(reading, PlainReading):
-        checked = "no distribution: boxes are compared as they are"
-        family, points, layers, steps, strides = "none", (), 0, None, ()
-    else:
-        said += reading.assumed
-        family, points, layers = reading.family, reading.points, len(reading.layers)
-        steps = reading.reference[2] if reading.reference else None
-        strides = reading.pyramid.strides if reading.pyramid else ()
-        checked = _checked(reading)
+    found = reading if isinstance(reading, Reading) else None
+    said += found.assumed if found else ()
     return ExportedCard(
         name=name,
         classes=classes,
-        family=family,
-        points=points,
-        layers=layers,
-        steps_per_size=steps,
-        strides=strides,
+        family=found.family if found else "none",
+        points=found.points if found else (),
+        layers=len(found.layers) if found else 0,
+        steps_per_size=found.reference[2] if found and found.reference else None,
+        strides=found.pyramid.strides if found and found.pyramid else (),
         width=settings.width,
         height=settings.height,
         preprocessing=", ".join(words),
-        checked=checked,
+        checked=_checked(found) if found else "no distribution: boxes are compared as they are",
         assumed=tuple(said),
         suppress=suppress,
     )

@@ -45,7 +45,7 @@ class Preprocessing(BaseModel):
             pixels = padded
         values = pixels.astype(np.float32) * np.float32(self.largest / 255)
         if self.mean != (0.0, 0.0, 0.0) or self.std != (1.0, 1.0, 1.0):
-            values = (values - np.float32(self.mean)) / np.float32(self.std)
+            values = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         if self.channels == "bgr":
             values = values[..., ::-1]
         return np.ascontiguousarray(values.transpose(2, 0, 1))
@@ -53,7 +53,7 @@ class Preprocessing(BaseModel):
     def to_photo(self, boxes: np.ndarray, width: int, height: int) -> np.ndarray:
         """(N, 4) boxes from the network's pixels into those of a photo of that size."""
         (across, down), (left, top), _ = self._placing(width, height)
-        return (boxes - np.float32([left, top] * 2)) / np.float32([across, down] * 2)
+        return (boxes - np.array([left, top] * 2, np.float32)) / np.array([across, down] * 2, np.float32)
 
     def _placing(self, width: int, height: int) -> tuple[tuple[float, float], tuple[int, int], tuple[int, int]]:
         """Scale along x and y, left and top padding, and the photo's size inside, in the network's pixels."""
@@ -107,7 +107,7 @@ def feed(inputs: list, preprocessing: Preprocessing, photo: Image) -> dict[str, 
     """
     width, height = preprocessing.width, preprocessing.height
     image = image_input(inputs)
-    fed = {}
+    fed: dict[str, np.ndarray] = {}
     for value in inputs:
         kind, shape = value.type.tensor_type.elem_type, shape_of(value)
         if kind not in _ELEMENTS:

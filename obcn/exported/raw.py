@@ -91,7 +91,7 @@ def _cells_and_columns(tensor: np.ndarray, width: int, height: int) -> tuple[int
 def _raw_pyramid(sizes: Sequence[int], width: int, height: int) -> Pyramid | None:
     if len(sizes) == 1:
         return next(pyramids(sizes[0], width, height), None)
-    strides = []
+    strides: list[int] = []
     for size in sizes:
         level = next((one for one in pyramids(size, width, height) if len(one.strides) == 1), None)
         if level is None:

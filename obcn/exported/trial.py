@@ -106,7 +106,8 @@ def _tell(file: Path, out: Path) -> None:
         name: value for name, value in found.items() if isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
     }
     kept = {name: value for name, value in kept.items() if 0 < value.size <= MAX_NUMBERS}
-    np.savez(out, names=json.dumps(list(kept)), **{f"t{number}": value for number, value in enumerate(kept.values())})
+    numbered = {f"t{number}": value for number, value in enumerate(kept.values())}
+    np.savez(out, names=np.array(json.dumps(list(kept))), **numbered)  # type: ignore[arg-type]
 
 
 def _paths() -> dict[str, str]:

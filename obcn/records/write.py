@@ -58,6 +58,7 @@ def recorded(
     """
     ids = category_ids(detector, annotations)
     codec = detector.codec
+    first, second, third, fourth = codec.box.coordinates
     info = RecordInfo(
         model=name + _decoding(card, codec),
         card=card.model_dump(mode="json"),
@@ -66,7 +67,7 @@ def recorded(
         photos=len(annotations),
         categories=dict(zip(ids, detector.classes, strict=True)),
         bins=_bins(codec),
-        coordinates=tuple(one.key for one in codec.box.coordinates),
+        coordinates=(first.key, second.key, third.key, fourth.key),
         unit=codec.box.unit,
     )
     temporary = path.with_name(path.name + ".tmp")
