@@ -43,7 +43,7 @@ class Preprocessing(BaseModel):
             padded = np.full((self.height, self.width, 3), 114, dtype=np.uint8)
             padded[top : top + inner_height, left : left + inner_width] = pixels
             pixels = padded
-        values = pixels.astype(np.float32) * np.float32(self.largest / 255)
+        values: np.ndarray = pixels.astype(np.float32) * np.float32(self.largest / 255)
         if self.mean != (0.0, 0.0, 0.0) or self.std != (1.0, 1.0, 1.0):
             values = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         if self.channels == "bgr":
