@@ -219,9 +219,7 @@ def _named(files: Iterable[Path]) -> dict[str, Path]:
     shipped = _shipped()
     taken = {path.stem for path in shipped} | {*RESERVED}
     names = {
-        path: path.stem
-        if path in shipped or (is_exported(path) and path.stem not in taken)
-        else checkpoint_name(path)
+        path: path.stem if path in shipped or (is_exported(path) and path.stem not in taken) else checkpoint_name(path)
         for path in files
     }
     for depth in range(3, max([len(path.parts) for path in names], default=0) + 1):

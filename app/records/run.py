@@ -56,7 +56,9 @@ class Job:
         source = typed_path(data).resolve()
         names = [image["file_name"] for image in annotations.images]
         folder = f"{source.stem}-{_digest(source, source_stamp(data), annotations.folder.resolve(), *names)}"
-        weights = f"{detector_name(str(model.path)).replace('/', '-')}-{_digest(model.path.resolve(), stamp(model.path))}"
+        weights = (
+            f"{detector_name(str(model.path)).replace('/', '-')}-{_digest(model.path.resolve(), stamp(model.path))}"
+        )
         return cls(model, data, photos, FOLDER / folder / f"{weights}.parquet")
 
     @property
