@@ -21,6 +21,8 @@ _APP = Path(__file__).parent
 _MAIN = "app.main"
 # A page is called like its folder: Streamlit names addresses after files.
 _PAGES = sorted(path for path in _APP.glob("*/*.py") if path.stem == path.parent.name)
+# What functions import when they are called: ours by calibration, PyTorch's by the slopes of box codes.
+_IMPORTED_LATE = ("obcn.tables.ideal", "torch._decomp.decompositions_for_jvp")
 
 _lock = threading.Lock()
 _loading: Future[None] | None = None
@@ -68,6 +70,8 @@ def _fulfil(loading: Future[None]) -> None:
 
 def _load() -> None:
     for name in (*_modules_of_app(), *_modules_of_pages()):
+        importlib.import_module(name)
+    for name in _IMPORTED_LATE:
         importlib.import_module(name)
     importlib.import_module("app.compare.scoring").load_first_models()
     importlib.import_module("app.records.choice").offer_what_lies_here()

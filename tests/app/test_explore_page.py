@@ -406,6 +406,7 @@ def test_models_that_fit_the_data_are_offered_and_no_others(folder, monkeypatch)
 def test_the_failure_of_another_visitors_run_is_not_told(folder, monkeypatch) -> None:
     monkeypatch.setattr(detectors, "available_models", lambda: {"obcn": model_file("obcn", "obcn", ("cat", "dog"))})
     monkeypatch.setattr(run, "stamp", lambda path: 0)
+    monkeypatch.setattr(run, "detector_name", lambda path: Path(path).stem)
     first = opened(folder="photos", truth="val.json")
     next(button for button in first.button if button.label.startswith("Run the models")).click().run()
     for started in run._known().runs.values():

@@ -10,7 +10,7 @@ from app.compare.links import FIRST_SAMPLE
 from obcn.checkpoints import load_for_inference
 from obcn.data import read_photo
 from obcn.data.coco import read_coco
-from obcn.explain import score_photo, select
+from obcn.explain import select
 
 SAMPLES = Path(__file__).parents[2] / "app" / "samples"
 PHOTOS = sorted(SAMPLES.glob("*.jpg"))
@@ -87,7 +87,7 @@ def test_the_first_sample_shows_the_idea_best_with_the_shipped_pair(truth):
         names = [truth.classes[label - 1] for label in target["labels"].tolist()]
         photo = read_photo(truth.path(image))
         found = {
-            name: select(score_photo(detector, photo), detector.codec, detector.thresholds).above(0.5)
+            name: select(detector.score(photo), detector.codec, detector.thresholds).above(0.5)
             for name, detector in detectors.items()
         }
         if any(sorted(each.names) != sorted(names) for each in found.values()):
