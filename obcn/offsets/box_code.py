@@ -5,6 +5,7 @@ box code says of any box in pixels, one for each head number. Each measure of a 
 and the candidate alone, so what a number does in pixels (:func:`pixels`, :func:`slope`) follows from the code.
 """
 
+import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,6 +13,9 @@ import torch
 from torch import Tensor
 
 from obcn.offsets.boxes import decode_boxes, encode_boxes
+
+# PyTorch counts levels of forward differentiation for the whole process: of two threads one takes away the other's.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,8 @@ def slope(code: BoxCode, numbers: Tensor, candidates: Tensor) -> Tensor:
     """(N, 4) pixels per unit of each number, at ``numbers``: the derivative of :func:`pixels`."""
     # The Jacobian is diagonal: one vector product reads it.
     ones = torch.ones_like(numbers)
-    return torch.func.jvp(lambda moved: pixels(code, moved, candidates), (numbers,), (ones,))[1]
+    with _one_at_a_time:
+        return torch.func.jvp(lambda moved: pixels(code, moved, candidates), (numbers,), (ones,))[1]
 
 
 def _outwards(like: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """What numbers mean for a box: encode and decode undo each other, and pixels and slopes are those of the boxes."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -76,3 +77,11 @@ def test_a_codec_carries_its_code_through_another_decoding():
     codec = SupportPointCodec((0.0, 1.0, 2.0), box=SideCode())
     assert codec.decoding("argmax").box == SideCode()
     assert SupportPointCodec.dfl().box == OffsetCode()
+
+
+def test_threads_take_slopes_at_once() -> None:
+    """Mutant: no lock, and PyTorch's forward differentiation fails in visitors who come together."""
+    numbers, candidates = torch.zeros(200, 4), torch.tensor([[0.0, 0.0, 30.0, 20.0]]).repeat(200, 1)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: slope(OffsetCode(), numbers, candidates), range(200)))
+    assert all(torch.equal(each, found[0]) for each in found)
