@@ -54,7 +54,7 @@ def _all_see_boxes(pages: Sequence[Page]) -> int:
     for page in pages:
         expect(_boxes(page).or_(page.get_by_test_id("stException")).first).to_be_visible(timeout=SLOW)
         expect(page.get_by_test_id("stException")).to_have_count(0)
-        expect(page.get_by_test_id("stAlert")).to_have_count(0)
+        expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)
     return sum(_boxes(page).count() > 0 for page in pages)
 
 
