@@ -12,7 +12,7 @@ from app.components.photo_grid import Tile, TileBox, photo_grid
 from app.explore import load
 from app.explore.paging import choose_page
 from app.explore.table import TRUTH, Filters
-from app.explore.tiles import Source, area_around, link_to, part_of, pictures_of, whole_photo
+from app.explore.tiles import Source, link_to, tiles_of
 from app.exports import export_table
 from app.tables import html_table
 from obcn.figures.palette import Line, Palette
@@ -104,26 +104,18 @@ def keep_mistakes(table: pd.DataFrame, filters: Filters, kinds: tuple[Kind, ...]
 def mistake_tiles(rows: pd.DataFrame, name: str, source: Source, whole: bool) -> list[Tile]:
     """A tile per mistake; arguments as in :func:`show_mistakes`."""
     records = rows_of(rows)
-    boxes = [_boxes(row, name) for row in records]
-    views = [
-        whole_photo(row) if whole else area_around([box.box for box in drawn], row)
-        for row, drawn in zip(records, boxes, strict=True)
-    ]
-    pictures = pictures_of(source.folder, records, views)
-    return [
-        Tile(
-            title=row["category"],
-            detail=f"{row['kind']} · {row['file_name']}",
-            picture=picture,
-            part=part_of(view, row),
-            view=view,
-            note=note,
-            boxes=drawn,
-            values=[("head", _in_words(row))],
-            link=link_to(source, _as_object(row)),
-        )
-        for row, drawn, view, (picture, note) in zip(records, boxes, views, pictures, strict=True)
-    ]
+    return tiles_of(
+        records,
+        [_boxes(row, name) for row in records],
+        source,
+        whole,
+        lambda row: {
+            "title": row["category"],
+            "detail": f"{row['kind']} · {row['file_name']}",
+            "values": [("head", _in_words(row))],
+            "link": link_to(source, _as_object(row)),
+        },
+    )
 
 
 def _overview(path: Path, table: pd.DataFrame, passing: np.ndarray) -> pd.DataFrame:
@@ -150,8 +142,8 @@ def _boxes(row: Mapping[str, Any], name: str) -> list[TileBox]:
     if row["truth_category"] == row["truth_category"]:  # NaN of none
         boxes.append(TileBox("truth", f"truth: {row['truth_category']}", tuple(row[each] for each in TRUTH)))
     if not np.isnan(row["score"]):
-        said = f"{name}: {row['category']} {row['score']:.2f}"
-        boxes.append(TileBox("head", said, tuple(row[corner] for corner in _BOX)))
+        found = f"{name}: {row['category']} {row['score']:.2f}"
+        boxes.append(TileBox("head", found, tuple(row[corner] for corner in _BOX)))
     return boxes
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,26 +72,45 @@ def object_tiles(rows: pd.DataFrame, names: Mapping[Side, str], source: Source, 
         whole: show whole photos; else what is around the object.
     """
     records = rows_of(rows)
-    boxes = [_boxes(row, names) for row in records]
+    return tiles_of(
+        records,
+        [_boxes(row, names) for row in records],
+        source,
+        whole,
+        lambda row: {
+            "title": row["category"],
+            "detail": f"{row['size']} · {row['file_name']}",
+            "values": [(side, _iou(row, side)) for side in names],
+            "link": link_to(source, row),
+            **_verdict(row.get("gain")),
+        },
+    )
+
+
+def tiles_of(
+    records: Sequence[Mapping[str, Any]],
+    boxes: Sequence[Sequence[TileBox]],
+    source: Source,
+    whole: bool,
+    words: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> list[Tile]:
+    """A tile per row, around its boxes.
+
+    Args:
+        records: rows with a photo's ``file_name`` and size.
+        boxes: of each row.
+        source: of the pictures.
+        whole: show whole photos; else what is around the boxes.
+        words: what a row's tile says and leads to, as arguments of :class:`Tile`.
+    """
     views = [
-        whole_photo(row) if whole else area_around([box.box for box in tile_boxes], row)
-        for row, tile_boxes in zip(records, boxes, strict=True)
+        whole_photo(row) if whole else area_around([box.box for box in drawn], row)
+        for row, drawn in zip(records, boxes, strict=True)
     ]
     pictures = pictures_of(source.folder, records, views)
     return [
-        Tile(
-            title=row["category"],
-            detail=f"{row['size']} · {row['file_name']}",
-            picture=picture,
-            part=part_of(view, row),
-            view=view,
-            note=note,
-            boxes=tile_boxes,
-            values=[(side, _iou(row, side)) for side in names],
-            link=link_to(source, row),
-            **_verdict(row.get("gain")),
-        )
-        for row, tile_boxes, view, (picture, note) in zip(records, boxes, views, pictures, strict=True)
+        Tile(picture=picture, part=part_of(view, row), view=view, note=note, boxes=list(drawn), **words(row))
+        for row, drawn, view, (picture, note) in zip(records, boxes, views, pictures, strict=True)
     ]
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from torchvision.ops import box_iou as torchvision_iou
 
 from obcn.figures.belief import Belief, belief_of, box_iou
-from obcn.offsets import decode_boxes
+from obcn.offsets import SupportPointCodec, decode_boxes
 from obcn.records.schema import COORDINATES
 from tests.app.helpers import BINS, REGRESSION, detections
 
@@ -81,3 +82,20 @@ def test_iou_agrees_with_torchvision(one, other) -> None:
 
 def test_iou_of_boxes_without_area_is_zero() -> None:
     assert box_iou(torch.zeros(4), torch.zeros(4)) == 0
+
+
+def test_the_floor_is_told_in_pixels_and_only_of_heads_whose_labels_have_one() -> None:
+    """Mutants: the floor in the head's unit; a floor for bins, whose labels are one-hot."""
+    assert belief().floor_pixels("x", 0) is None
+    codec = SupportPointCodec.dfl(num_points=13, half_range=3.0)  # half an offset apart
+    found = detections([BOX], ["dog"], [0.9])
+    found = replace(
+        found, codec=codec, outputs=torch.zeros(1, 4, 13).index_fill_(2, torch.tensor([6, 7]), 30).flatten(1)
+    )
+    seen = belief_of(found, 0)
+    width, height = (seen.candidate[2:] - seen.candidate[:2]).tolist()
+    # Midway between two points: a quarter of an offset. Eq. 1 has a tenth of the size to an offset.
+    assert seen.floor_pixels("x", 0) == pytest.approx(0.25 / 10 * width, rel=1e-4)
+    assert seen.floor_pixels("y", 0) == pytest.approx(0.25 / 10 * height, rel=1e-4)
+    assert seen.spread_pixels("x", 0) == pytest.approx(seen.floor_pixels("x", 0), rel=1e-4)
+    torch.testing.assert_close(seen.side_spread[0].double(), seen.side_spread[2].double())

@@ -27,7 +27,13 @@ def test_figures_ask_for_it_by_name() -> None:
     assert done.stderr.strip().splitlines()[-1].endswith("pip install 'obcn[figures]'")
 
 
-def test_with_it_every_module_of_figures_can_be_imported() -> None:
-    figures = importlib.import_module("obcn.figures")
-    for module in pkgutil.iter_modules(figures.__path__):
-        importlib.import_module(f"obcn.figures.{module.name}")
+def test_figures_and_tables_need_no_streamlit() -> None:
+    names = [
+        f"{package.__name__}.{module.name}"
+        for package in (importlib.import_module("obcn.figures"), obcn.tables)
+        for module in pkgutil.iter_modules(package.__path__)
+    ]
+    assert len(names) > 15
+    imports = f"import sys; sys.modules['streamlit'] = None; import {', '.join(names)}"
+    done = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
