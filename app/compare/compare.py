@@ -120,7 +120,7 @@ def _guide(seen: Comparison, item: FoundObject) -> None:
     if belief is not None:
         mean, top = (box_iou(belief.by_rule[rule], truth) for rule in ("expectation", "argmax"))
         words += (
-            f" Their means alone give IoU {mean:.2f}, their most probable bins {top:.2f}: see the table at the end."
+            f" Their means alone give IoU {mean:.2f}, their most probable bins {top:.2f}: see all numbers at the end."
         )
     st.info(
         words,

@@ -62,6 +62,7 @@ def show_mistakes(
     kinds = st.pills("Kind", KINDS, selection_mode="multi", key=KEY, bind="query-params")
     passing = keep_mistakes(table, filters, ())
     st.html(html_table(_overview(path, table, passing), f"Mistakes of {name} by kind"))
+    st.caption("; ".join(f"**{kind}**: {meaning}" for kind, meaning in MEANINGS.items()) + ".")
     st.caption(
         "Mistakes at IoU 0.5 by the kinds of TIDE. What a kind costs is how much AP50 would rise, had all of it, at "
         "any score, been put right and nothing else; the costs do not add up. Best scores come first."
@@ -130,7 +131,6 @@ def _overview(path: Path, table: pd.DataFrame, passing: np.ndarray) -> pd.DataFr
                 "kind": kind,
                 "shown": f"{counts[kind]:,}",
                 "costs AP50": "" if costs is None else f"{costs[kind]:.1f}",
-                "what it is": MEANINGS[kind],
             }
             for kind in KINDS
         ]

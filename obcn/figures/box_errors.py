@@ -250,7 +250,7 @@ def calibration_figure(
             figure.update_yaxes(range=[0, end], row=row, col=column)
     figure.update_xaxes(title_text="probability of the top bin", row=1)
     figure.update_yaxes(title_text="share of the true label on it", row=1, col=1)
-    figure.update_xaxes(title_text="predicted spread, in the head's unit", row=2)
+    figure.update_xaxes(title_text="predicted spread", row=2)
     figure.update_yaxes(title_text="RMS error, in the head's unit", row=2, col=1)
     note = (
         "Detections that match an object. Honest is on the dotted line, below in each head's own colour: soft labels "

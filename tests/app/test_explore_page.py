@@ -358,6 +358,26 @@ def test_an_upload_is_written_once(folder) -> None:
     assert path.stat().st_mtime == 1, "a table of it that somebody looks at stays good"
 
 
+@pytest.mark.parametrize("show", ["objects", "mistakes"])
+def test_tiles_show_what_is_around_the_boxes_or_the_whole_photo(folder, show: str) -> None:
+    """Mutant: whole photos are never shown."""
+    rows = [
+        {"photo": 1, "truth": DOG, "id": 3, "category": 2, "box": DOG, "score": 0.8},
+        {"photo": 1, "truth": CAT, "id": 7},
+        {"photo": 2, "box": CAT, "category": 2, "score": 0.9},
+    ]
+    write_scene(folder / "wrong.parquet", rows, 2, "bins")
+    cropped, whole = (
+        tiles(opened(records=["wrong.parquet"], folder="photos", truth="val.json", show=show, picture=picture))
+        for picture in ("around the object", "whole photo")
+    )
+    assert cropped
+    for tile, of_whole in zip(cropped, whole, strict=True):
+        assert of_whole["view"][:2] == [0, 0]
+        assert tile["view"] != of_whole["view"]
+        assert tile["boxes"] == of_whole["boxes"]
+
+
 def test_mistakes_by_kind_with_what_they_cost(folder) -> None:
     rows = [
         {"photo": 1, "truth": DOG, "id": 3, "category": 2},
@@ -377,7 +397,8 @@ def test_mistakes_by_kind_with_what_they_cost(folder) -> None:
     assert drawn[0]["values"] == [["head", "0.90, IoU 1.00 with dog"]]
     assert "object=cat%40120%2C120" in drawn[0]["link"], "Compare opens at the box"
     table = next(item.proto.body for item in app.get("html") if "costs AP50" in item.proto.body)
-    assert "<td>1</td><td>50.0</td><td>on an object, of another class</td>" in table
+    assert '<th scope="row">classification</th><td>1</td><td>50.0</td></tr>' in table
+    assert any("**classification**: on an object, of another class" in caption.value for caption in app.caption)
     filtered = opened(
         records=["wrong.parquet"], folder="photos", truth="val.json", show="mistakes", kinds=["background"]
     )
