@@ -20,7 +20,9 @@ def fresh(monkeypatch, tmp_path) -> Path:
     shipped = tmp_path / "shipped"
     shipped.mkdir()
     monkeypatch.setattr(detectors, "SHIPPED_CHECKPOINTS", shipped)
-    monkeypatch.setattr(detectors, "RUNS", tmp_path / "runs")
+    monkeypatch.chdir(
+        tmp_path
+    )  # `obcn train` writes into runs/ of the folder that it is started in, the app looks there
     detectors._added.clear()
     yield shipped
     detectors._added.clear()
