@@ -15,6 +15,8 @@ from obcn.studies.results import StudyResults, read_results
 
 RESULTS = Path(__file__).parents[2] / "results"
 STUDIES = "frozen-trunk"
+# How fast things are: docs/performance.md and docs/scaling.md show them.
+BENCHMARKS = "benchmarks"
 BASELINE = "regression"
 
 # Which of the paper's rows the evaluations of the shipped models repeat: those that rank and merge as the paper does.
@@ -55,7 +57,7 @@ def read_folder(folder: Path) -> Results:
         try:
             if path.parent.name == STUDIES:
                 found.studies[path.stem] = read_results(path)
-            else:
+            elif path.parent.name != BENCHMARKS:
                 found.evaluations.setdefault(path.parent.name, {})[path.stem] = _evaluation(path)
         except UserError as error:
             found.problems.append(str(error))
