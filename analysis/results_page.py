@@ -20,6 +20,14 @@ from obcn.metrics import OF_A_STUDY
 from obcn.studies.findings import ORDER, fill_in, signed, verdict
 from obcn.studies.paper import load_paper
 from obcn.studies.results import StudyResults, read_results
+from obcn.studies.shared_gradients import (
+    COSINE,
+    OF_BOXES,
+    OF_CLASSES,
+    at_equal_norm,
+    has_shared_gradients,
+    shared_gradient_table,
+)
 from obcn.studies.study import load_study
 from obcn.studies.tables import half_interval
 
@@ -142,8 +150,12 @@ def _study_section(name: str, results: StudyResults) -> str:
     ]
     if verdicts:
         parts.append("\n".join(verdicts))
+    if has_shared_gradients(results):
+        parts.append(gradient_table(results))
     if study.prediction is not None:
         parts.append(f"*Written down before it was run:* {study.prediction.strip()}")
+    if has_shared_gradients(results):
+        parts.append(equal_norms(results))
     if study.finding is not None:
         parts.append(fill_in(study.finding.strip(), results))
     if results.dates[0] < EQUAL_STARTS_SINCE:
@@ -173,6 +185,36 @@ def _table(results: StudyResults) -> str:
             cells.append(signed(row["paper_gain_AP"]) if in_paper and row["row"] != results.baseline else "")
         lines.append([row["row"], *cells])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def gradient_table(results: StudyResults) -> str:
+    """Norms and cosines of a study whose heads have a gate, as Markdown."""
+    lines = [
+        "Means over the steps after the warm-up, of the gradients in the shared layers:",
+        "",
+        "|  | norm, class loss | norm, box loss | cosine between them |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for row in shared_gradient_table(results).to_dict("records"):
+        cosine = "" if pd.isna(row[COSINE]) else f"{row[COSINE]:+.2f}".replace("-", "\N{MINUS SIGN}")
+        lines.append(f"| {row['row']} | {row[OF_CLASSES]:.2f} | {row[OF_BOXES]:.3f} | {cosine} |")
+    return "\n".join(lines)
+
+
+def equal_norms(results: StudyResults) -> str:
+    """Every other loss against the baseline's, where both ask equally much of the shared layers."""
+    curves = dict(zip(results.frame.row, results.frame.curve, strict=True))
+    lines = ["At equal gradient norm (of all pairs of shares above 0, the one whose norms lie closest):", ""]
+    for curve in dict.fromkeys(curves.values()):
+        if curve != curves[results.baseline]:
+            found = at_equal_norm(results, curve, curves[results.baseline])
+            gain = signed(found.gain, found.deviation)
+            lines.append(
+                f"- {found.row} (norm {found.norm:.3f}) over {found.other} ({found.other_norm:.3f}): "
+                f"{f'**{gain}**' if abs(found.gain) > found.half else gain} points of AP, 95% interval "
+                f"{signed(found.gain - found.half)} to {signed(found.gain + found.half)}."
+            )
+    return "\n".join(lines)
 
 
 def _gain(row: Mapping) -> str:

@@ -6,6 +6,7 @@ from obcn.figures.layout import finish, stroke
 from obcn.figures.lines import lines_in_order
 from obcn.figures.palette import LIGHT, Palette
 from obcn.studies.results import StudyResults
+from obcn.studies.shared_gradients import OF_BOXES, shared_gradient_table
 
 
 def study_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
@@ -15,7 +16,9 @@ def study_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
         results: of one study.
         palette: the theme's.
     """
-    draw = {"gains": seed_gains_figure, "curves": curves_figure, "trade": trade_figure}[results.figure]
+    draw = {"gains": seed_gains_figure, "curves": curves_figure, "trade": trade_figure, "norms": norms_figure}[
+        results.figure
+    ]
     return draw(results, palette)
 
 
@@ -124,3 +127,48 @@ def trade_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
     note = f"Up and to the right is better. Numbers: {results.axis}. Bars: one standard deviation over seeds."
     finish(figure, results.title, note, 640, palette, width=980)
     return figure
+
+
+def norms_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
+    """AP against the norm of the box loss's gradient in the shared layers, a curve per loss; where none reaches them,
+    the marks stand at the left edge.
+
+    Args:
+        results: of a study whose heads have a gate.
+        palette: the theme's.
+    """
+    table = results.frame.join(shared_gradient_table(results)[[OF_BOXES]])
+    smallest, largest = table.loc[table[OF_BOXES] > 0, OF_BOXES].agg(["min", "max"])
+    edge = smallest / 3
+    figure = go.Figure()
+    for curve, line in lines_in_order(list(table.curve.unique()), palette).items():
+        part = table[table.curve == curve].sort_values("at")
+        figure.add_scatter(
+            x=part[OF_BOXES].where(part[OF_BOXES] > 0, edge),
+            y=part.AP,
+            error_y={"array": part.AP_sd, "thickness": 1, "width": 3},
+            name=curve,
+            mode="lines+markers+text",
+            text=[f"{share:g}" for share in part["at"]],
+            textposition="top center",
+            textfont={"color": line.colour},
+            line=stroke(line),
+            marker={"symbol": line.symbol, "size": 9, "color": line.colour},
+            customdata=part[["row", "AP_sd", OF_BOXES]],
+            hovertemplate="<b>%{customdata[0]}</b><br>AP %{y:.2f} ± %{customdata[1]:.2f}<br>gradient norm "
+            "%{customdata[2]:.3g}<extra></extra>",
+        )
+    ticks = [value for value in _ONE_TWO_FIVE if smallest <= value <= largest]
+    figure.update_xaxes(
+        title_text="norm of the box loss's gradient in the shared layers, mean over the run",
+        type="log",
+        tickvals=[edge, *ticks],
+        ticktext=["none", *(f"{value:g}" for value in ticks)],
+    )
+    figure.update_yaxes(title_text="AP, percent")
+    note = f"{results.question} Numbers: {results.axis}. Bars: one standard deviation over seeds."
+    finish(figure, results.title, note, 600, palette, width=980)
+    return figure
+
+
+_ONE_TWO_FIVE = [digit * 10.0**power for power in range(-4, 4) for digit in (1, 2, 5)]

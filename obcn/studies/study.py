@@ -9,7 +9,7 @@ from obcn.config import ScheduleConfig, read_yaml
 from obcn.errors import UserError
 from obcn.offsets.codecs import DecodeRule
 
-Figure = Literal["gains", "curves", "trade"]
+Figure = Literal["gains", "curves", "trade", "norms"]
 
 STUDIES = Path(__file__).resolve().parent
 
@@ -73,7 +73,8 @@ class Study(_Strict):
         seeds: instead of the protocol's, where a difference is small.
         paper_table: which of the paper's tables it repeats, in words.
         axis: what ``at`` of the rows is, with its unit, where they lie on curves.
-        figure: what is drawn: gains row by row, AP along the curves, or along them AP50 against AP90.
+        figure: what is drawn: gains row by row, AP along the curves, along them AP50 against AP90, or AP against the
+            gradient that reaches the shared layers.
         prediction: what was expected, written down before the study was run.
         finding: what the committed results say, in words; figures are quoted as ``[[row | AP]]`` (see
             :func:`obcn.studies.findings.fill_in`).
