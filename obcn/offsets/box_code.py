@@ -5,7 +5,6 @@ box code says of any box in pixels, one for each head number. Each measure of a 
 and the candidate alone, so what a number does in pixels (:func:`pixels`, :func:`slope`) follows from the code.
 """
 
-import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -13,9 +12,6 @@ import torch
 from torch import Tensor
 
 from obcn.offsets.boxes import decode_boxes, encode_boxes
-
-# PyTorch counts levels of forward differentiation for the whole process: of two threads one takes away the other's.
-_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -184,10 +180,12 @@ def from_pixels(code: BoxCode, moved: Tensor, candidates: Tensor) -> Tensor:
 
 def slope(code: BoxCode, numbers: Tensor, candidates: Tensor) -> Tensor:
     """(N, 4) pixels per unit of each number, at ``numbers``: the derivative of :func:`pixels`."""
-    # The Jacobian is diagonal: one vector product reads it.
-    ones = torch.ones_like(numbers)
-    with _one_at_a_time:
-        return torch.func.jvp(lambda moved: pixels(code, moved, candidates), (numbers,), (ones,))[1]
+    # The Jacobian is diagonal, so the gradient of the sum is its diagonal. Not by forward differentiation, which would
+    # be the natural way: its levels are counted for the whole process, and of two threads one takes away the other's.
+    with torch.inference_mode(False), torch.enable_grad():
+        # Copies, because what inference made cannot be differentiated.
+        at = numbers.detach().clone().requires_grad_()
+        return torch.autograd.grad(pixels(code, at, candidates.detach().clone()).sum(), at)[0]
 
 
 def _outwards(like: Tensor) -> Tensor:
