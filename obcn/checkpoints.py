@@ -24,7 +24,7 @@ from obcn.config import DetectorConfig, describe_problems
 from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.models.detector import Detector, build_detector
-from obcn.models.folding import fold_batch_norms
+from obcn.models.inference import prepare_for_inference
 from obcn.models.selection import DetectionThresholds
 from obcn.offsets import OffsetCodec
 from obcn.reading import read_regular
@@ -137,13 +137,13 @@ def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, C
 
 
 def load_for_inference(name_or_path: str, device: str = "cpu") -> tuple[Detector, Card]:
-    """As :func:`load_checkpoint`, with BatchNorm folded into the trunk's convolutions: faster, but not to be trained.
+    """As :func:`load_checkpoint`, in the form of :func:`~obcn.models.inference.prepare_for_inference`: faster, but not
+    to be trained.
 
-    Boxes and scores differ from the unfolded detector's by rounding only.
+    Boxes and scores differ from the other's by rounding only.
     """
     detector, card = load_checkpoint(name_or_path, device)
-    # Large enough that no level of the pyramid is empty; folding looks at what follows what, not at the values.
-    fold_batch_norms(detector.backbone.backbone, torch.zeros(1, 3, 64, 64, device=device))
+    prepare_for_inference(detector)
     return detector, card
 
 

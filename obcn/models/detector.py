@@ -128,7 +128,7 @@ def _build_rpn(config: DetectorConfig, trunk: Trunk) -> ProposalNetwork:
     if len({len(sizes) for sizes in proposals.anchor_sizes}) > 1:
         raise UserError("proposals.anchor_sizes must list equally many sizes for every level: one network serves all")
     anchors = AnchorGenerator(proposals.anchor_sizes, (proposals.aspect_ratios,) * levels)
-    return ProposalNetwork(
+    network = ProposalNetwork(
         anchors,
         RPNHead(trunk.out_channels, anchors.num_anchors_per_location()[0]),
         fg_iou_thresh=0.7,
@@ -139,6 +139,8 @@ def _build_rpn(config: DetectorConfig, trunk: Trunk) -> ProposalNetwork:
         post_nms_top_n={"training": proposals.post_nms_train, "testing": proposals.post_nms_test},
         nms_thresh=0.7,
     )
+    # As the trunk's: weights that lie otherwise than the features are copied for every level of every photo.
+    return network.to(memory_format=torch.channels_last)
 
 
 def build_roi_heads(head: BoxHeadConfig, trunk: Trunk, num_classes: int) -> OffsetRoIHeads | CascadeRoIHeads:
