@@ -20,7 +20,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.explore.tiles import Source, object_tiles
-from benchmarks.records_million import write_random_records
+from benchmarks.records_growth import write_random_records
 from benchmarks.timing import LEGEND, LIMIT, Change, machine, report, timed
 
 PAGE = Path(__file__).parents[1] / "app" / "explore" / "page.py"

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.records_million import write_random_records
+from benchmarks.records_growth import write_random_records
 from benchmarks.timing import LEGEND, LIMIT, Change, machine, report, timed
 
 MAIN = Path(__file__).parents[1] / "app" / "main.py"

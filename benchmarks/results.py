@@ -34,7 +34,13 @@ def write_result(path: Path, command: str, figures: dict[str, Any]) -> None:
     medians = {name: each["median"] for name, each in figures["milliseconds"].items()}
     for name, median in medians.items():
         typer.echo(f"{name:<26}{median:8.1f} ms{median / medians[PLAIN]:7.2f}")
-    about = {
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (json.dumps(about(command) | figures, indent=1) + "\n").encode())
+
+
+def about(command: str) -> dict[str, Any]:
+    """What made a result: command, commit, date, the machine in words."""
+    return {
         "command": command,
         "commit": current_commit(),
         "date": now(),
@@ -42,8 +48,6 @@ def write_result(path: Path, command: str, figures: dict[str, Any]) -> None:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(about | figures, indent=1) + "\n").encode())
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -132,13 +132,14 @@ def average_precision(annotations: Annotations, rows: list[dict]) -> dict[str, f
     return figures
 
 
-def judged(annotations: Annotations, rows: list[dict], iou: float | None = None) -> "_Judge":
+def judged(annotations: Annotations, rows: list[dict], iou: float | None = None, by_area: bool = True) -> "_Judge":
     """COCO's evaluation of the rows, matched photo by photo (``evalImgs``) but not yet accumulated.
 
     Args:
         annotations: the truth.
         rows: COCO result rows.
-        iou: judge at this threshold and objects of every size alone; by default all that COCO does.
+        iou: judge at this threshold alone; by default at all of COCO's.
+        by_area: judge small, medium and large objects too, beside those of every size.
     """
     found = [{**row, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0} for row in rows]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -146,6 +147,7 @@ def judged(annotations: Annotations, rows: list[dict], iou: float | None = None)
         judge = _Judge(truth, _index(annotations.coco, found), "bbox")
         if iou is not None:
             judge.params.iouThrs = np.array([iou])
+        if not by_area:
             judge.params.areaRng, judge.params.areaRngLbl = judge.params.areaRng[:1], judge.params.areaRngLbl[:1]
         judge.evaluate()
     return judge

@@ -146,7 +146,7 @@ def _without(truth: Annotations, missed: pd.DataFrame) -> Annotations:
 
 
 def _ap50(truth: Annotations, rows: list[dict]) -> float:
-    judge = judged(truth, rows, iou=MATCH_IOU)
+    judge = judged(truth, rows, iou=MATCH_IOU, by_area=False)
     precision = judge.accumulated()[0, :, :, 0, -1]
     counted = precision[precision > -1]
     return 100 * float(counted.mean()) if counted.size else float("nan")

@@ -8,14 +8,16 @@ import numpy as np
 from pycocotools.cocoeval import COCOeval
 
 from obcn.engine.evaluate import judged
-from obcn.records.coco import coco_of_records
-from obcn.records.files import read_info
+from obcn.records.coco import coco_of_classes
+from obcn.records.files import read_info, read_records
 
 # Bytes that matching takes at most for each detection, by pycocotools' lists and maps; an estimate from above.
 BYTES_PER_ROW = 2_000
 # TIDE's background threshold: below it a detection is off every object, not badly placed on one.
 BACKGROUND_IOU = 0.1
 RECALLS = np.linspace(0, 1, 101)
+# COCO's thresholds of a match.
+IOUS = np.linspace(0.5, 0.95, 10)
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,11 @@ def load_results(path: Path) -> ModelResults:
     Raises:
         UserError: not a record file.
     """
-    judge = judged(*coco_of_records(path))
-    photo_ids = np.array(judge.params.imgIds)
-    whole_range = judge.params.areaRng[judge.params.areaRngLbl.index("all")]
-    entries = [entry for entry in judge.evalImgs if entry is not None and entry["aRng"] == whole_range]
+    photo_ids = np.unique(read_records(path, ["image_id"]).column("image_id").to_numpy())
     classes = tuple(
-        _class_results(judge, [entry for entry in entries if entry["category_id"] == category], photo_ids)
-        for category in judge.params.catIds
+        _class_results(judged(truth, rows, by_area=False), photo_ids) for truth, rows in coco_of_classes(path)
     )
-    return ModelResults(photo_ids, read_info(path).photos, np.array(judge.params.iouThrs), classes)
+    return ModelResults(photo_ids, read_info(path).photos, IOUS, classes)
 
 
 def same_data(models: Sequence[ModelResults]) -> bool:
@@ -129,11 +127,11 @@ def bootstrap_ap(
     return [np.stack(values) for values in drawn]
 
 
-def _class_results(judge: COCOeval, entries: list[dict], photo_ids: np.ndarray) -> ClassResults:
+def _class_results(judge: COCOeval, photo_ids: np.ndarray) -> ClassResults:
     thresholds = len(judge.params.iouThrs)
     objects = np.zeros(len(photo_ids), dtype=int)
     parts: list[tuple[np.ndarray, ...]] = []
-    for entry in entries:
+    for entry in filter(None, judge.evalImgs):
         place = int(np.searchsorted(photo_ids, entry["image_id"]))
         objects[place] = int((entry["gtIgnore"] == 0).sum())
         matched = entry["dtMatches"] > 0
