@@ -54,5 +54,6 @@ button[kind="primary"] { color: light-dark(#fff, #10151b); }
 </style>
 """
 
-# What stands there of the photo before, while networks look at the next.
-BUSY_CSS = "<style>.st-key-obcn-object { opacity: 0.35; }</style>"
+# What stands there of the photo before, while networks look at the next. Streamlit dims what is stale too, but only
+# after a while; and it keeps this style until the next photo's numbers are all there, which must not be dim.
+BUSY_CSS = """<style>.st-key-obcn-object [data-stale="true"] { opacity: 0.35; transition: none; }</style>"""

@@ -114,13 +114,14 @@ def _guide(seen: Comparison, item: FoundObject) -> None:
         f"{plain(name)}'s fits it by IoU **{box_iou(box, truth):.2f}**" for name, box in seen.boxes_of(item).items()
     ]
     words = (
-        f"**New here?** The dotted box is the true one; {' and '.join(fits)}. Look at the **four hills** below: what "
-        f"{plain(believer)} believes about each coordinate, tall and narrow where it is sure."
+        f"**New here?** The dotted box is the true one; {' and '.join(fits)}. Below, each coordinate has a **hill**: "
+        f"what {plain(believer)} believes about it, tall and narrow where it is sure."
     )
     if belief is not None:
         mean, top = (box_iou(belief.by_rule[rule], truth) for rule in ("expectation", "argmax"))
         words += (
-            f" Their means alone give IoU {mean:.2f}, their most probable bins {top:.2f}: see all numbers at the end."
+            f" The hills' means alone give IoU {mean:.2f}, their most probable bins {top:.2f}: see all numbers at the "
+            "end."
         )
     st.info(
         words,

@@ -10,9 +10,17 @@ from tests.app.serving import chromium, served
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory) -> Iterator[str]:
-    """A running server's address; one server for all tests, as it is one server for all visitors."""
-    with served(tmp_path_factory.mktemp("clone")) as url:
+    """A running server's address; one server for all tests, as it is one server for all visitors.
+
+    Whatever the tests do on its pages, its log must hold no stack, be it of an error or of a warning of Streamlit's.
+    """
+    folder = tmp_path_factory.mktemp("server")
+    log = folder / "server.log"
+    (folder / "clone").mkdir()
+    with served(folder / "clone", log) as url:
         yield url
+    output = log.read_text(encoding="utf-8")
+    assert "(most recent call last)" not in output, output
 
 
 @pytest.fixture(scope="module")

@@ -30,10 +30,10 @@ def histograms(page: Page) -> Locator:
     return page.locator(".js-plotly-plot").filter(has=page.locator(".barlayer"))
 
 
-def sample_bytes() -> bytes:
-    """A sample photo, mirrored and saved again, so that no cache has seen it."""
+def sample_bytes(turn: Image.Transpose = Image.Transpose.FLIP_LEFT_RIGHT) -> bytes:
+    """A sample photo, turned and saved again, so that no cache has seen it."""
     buffer = io.BytesIO()
-    Image.open(sample_paths()[0]).convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(buffer, "PNG")
+    Image.open(sample_paths()[0]).convert("RGB").transpose(turn).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -249,4 +249,37 @@ def test_a_reload_brings_the_same_view_back(browser, address) -> None:
     settled(page)
     assert [box.get_attribute("style") for box in page.locator("button[data-object]").all()] == here
     assert page.locator('.pair button[aria-pressed="true"]').first.get_attribute("data-object") == chosen
+    page.close()
+
+
+def test_old_numbers_are_dim_while_a_new_photo_is_looked_at_and_its_own_never_are(browser, address) -> None:
+    page = open_page(browser, address)
+    expect(histograms(page)).to_have_count(4, timeout=SLOW)
+    settled(page)
+    # What the headline says and how opaque it is, frame by frame, and whether a model says that it is looking.
+    page.evaluate(
+        """() => {
+            const pair = [...document.querySelectorAll("*")].map((each) => each.shadowRoot)
+                .find((root) => root?.querySelector("[data-panel]"));
+            window.frames_seen = [];
+            const look = () => {
+                const headline = document.querySelector(".st-key-obcn-object .obcn-facts");
+                let opacity = 1;
+                for (let each = headline; each; each = each.parentElement) opacity *= getComputedStyle(each).opacity;
+                const busy = pair.textContent.includes("is looking");
+                if (headline) window.frames_seen.push([busy, opacity, headline.textContent]);
+                requestAnimationFrame(look);
+            };
+            look();
+        }"""
+    )
+    old = page.locator(".st-key-obcn-object .obcn-facts").text_content()
+    upload(page, "turned.png", sample_bytes(Image.Transpose.ROTATE_180))
+    expect(page.locator(".st-key-obcn-object .obcn-facts")).not_to_have_text(old, timeout=SLOW)
+    settled(page)
+    frames = page.evaluate("window.frames_seen")
+    busy = [opacity for looking, opacity, said in frames if looking]
+    assert busy
+    assert max(busy) < 0.5
+    assert {opacity for _, opacity, said in frames if said != old} == {1}
     page.close()
