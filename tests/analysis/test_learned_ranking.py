@@ -1,0 +1,67 @@
+"""An IoU learned from distributions: its statistics and targets by hand, and the script on the sample photos."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from analysis.learned_ranking import distribution_statistics, quality_layer, true_ious
+from obcn.models.selection import ScoredCandidates
+from obcn.offsets import BinCodec, RegressionCodec
+from tests.analysis.test_scripts import call
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_statistics_are_the_largest_probabilities_and_their_mean() -> None:
+    codec = BinCodec(num_bins=4, ranges=(3.0, 0.6))
+    probabilities = torch.tensor([0.05, 0.4, 0.25, 0.15, 0.1, 0.05])
+    outputs = probabilities.log().expand(2, 2, 4, 6).clone()
+    outputs[1, 1, 3] = 0.0
+    found = distribution_statistics(codec, outputs.flatten(1)).reshape(2, 2, 4, 5)
+    torch.testing.assert_close(found[0, 0, 0], torch.tensor([0.4, 0.25, 0.15, 0.1, 0.225]))
+    torch.testing.assert_close(found[1, 1, 3], torch.full((5,), 1 / 6), msg="of its own stage and coordinate")
+    torch.testing.assert_close(found[1, 1, 2], found[0, 0, 0])
+
+
+def test_regression_has_no_statistics() -> None:
+    with pytest.raises(ValueError, match="no distribution"):
+        distribution_statistics(RegressionCodec(), torch.zeros(3, 4))
+
+
+def test_the_iou_is_that_of_the_decoded_box_with_its_own_class() -> None:
+    candidates = ScoredCandidates(
+        boxes=torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10], [50, 50, 60, 60]]),
+        probabilities=torch.tensor([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]]),
+        # Offsets are in tenths of the candidate's size (METHOD 2): 5 moves the box by half of it.
+        offset_outputs=torch.tensor([[[5.0, 0, 0, 0]], [[0, 0, 0, 0]], [[0, 0, 0, 0]]]),
+    )
+    truth = [{"category_id": 7, "bbox": [5, 0, 10, 10]}, {"category_id": 7, "bbox": [100, 100, 5, 5]}]
+    found = true_ious(RegressionCodec(), candidates, truth, ids=[7, 9])
+    torch.testing.assert_close(found, torch.tensor([1.0, 0.0, 0.0]))
+
+
+def test_a_layer_learns_what_the_statistics_tell() -> None:
+    torch.manual_seed(0)
+    statistics = torch.rand(2000, 20)
+    ious = (statistics[:, 0] * 0.8 + 0.1).clamp(0, 1)
+    layer = quality_layer(statistics, ious, seed=0)
+    with torch.no_grad():
+        predicted = layer(statistics).sigmoid()
+    assert torch.corrcoef(torch.stack((predicted, ious)))[0, 1] > 0.9
+
+
+def test_the_script_writes_a_row_for_each_way(tmp_path) -> None:
+    photos = ROOT / "app" / "samples"
+    part = {"images": str(photos), "annotations": str(photos / "truth.json")}
+    data = tmp_path / "data.yaml"
+    data.write_text(json.dumps({"format": "coco", "train": part, "val": part}))
+    result = call("learned_ranking", "--data", data, "--photos", 2, "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "learned_ranking.csv")
+    assert table.rank_by.tolist() == ["score"] * 2 + ["certainty"] * 2 + ["learned"] * 2
+    assert table.merge_by.tolist() == ["suppression", "voting"] * 3
+    assert table.AP.between(1, 100).all()
+    assert call("learned_ranking", "--data", data, "--model", "regression").exit_code != 0
