@@ -33,6 +33,7 @@ def main() -> None:
         "coordinate over bins and takes their mean, where **regression** gives one number. **Click a box** to see it."
     )
     st.html('<p class="obcn-narrow">Photos and settings: » at the top.</p>')
+    links.open_uploads()
     known = detectors.available_models()
     for problem in detectors.unreadable_models():
         st.warning(plain(problem), icon=":material/error:")
