@@ -1,6 +1,7 @@
-"""Which models there are: shipped, found in ``runs/``, and added while the server runs, for all visitors."""
+"""Which models there are: shipped, found in ``runs/``, named by the server's owner, and each visitor's own uploads."""
 
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,10 @@ FIRST_MODELS = ("regression", "obcn")
 VARIABLE = "OBCN_MODELS"
 # Bytes that visitors' checkpoints may have together.
 MOST_UPLOADED = 2_000_000_000
+# In a visitor's session: the files that they uploaded, or have the link of.
+_OWN = "own-models"
+# What links call an upload by; as hard to guess as the file itself.
+_UPLOAD = re.compile(r"upload-[0-9a-f]{12}/[^/]+")
 # Where `obcn train --output runs/NAME` puts what it makes.
 RUNS = Path("runs")
 
@@ -45,7 +50,14 @@ class ModelFile:
 
 
 def available_models() -> dict[str, ModelFile]:
-    """Every model by name: the shipped ones, those added on this server, first come first, then those in ``runs/``."""
+    """Every model by name: the shipped ones, those added on this server, first come first, those in ``runs/``, and last
+    what this visitor uploaded."""
+    models, _ = _readable(_offered(_own()))
+    return models
+
+
+def models_of_server() -> dict[str, ModelFile]:
+    """As :func:`available_models`, without anybody's uploads; needs no visitor."""
     models, _ = _readable(_offered())
     return models
 
@@ -58,7 +70,7 @@ def first_models() -> tuple[str, ...]:
 
 def unreadable_models() -> list[str]:
     """What is wrong with each checkpoint that lies there but cannot be offered, a sentence each."""
-    _, problems = _readable(_offered())
+    _, problems = _readable(_offered(_own()))
     return problems
 
 
@@ -84,7 +96,7 @@ def add_folder(folder: Path) -> list[str]:
 
 
 def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
-    """Offer an uploaded checkpoint; returns its name. The same files again are the same model.
+    """Offer this visitor a checkpoint of theirs; returns its name. The same files again are the same model.
 
     Args:
         file_name: the weights', for errors and the name; nothing is written under it.
@@ -106,11 +118,11 @@ def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
         added.uploads.drop(path.parent)
         reason = str(error) if isinstance(error, UserError) else f"its card describes no network ({error})"
         raise UserError(f"{file_name} cannot be used: {reason.replace(str(path.parent) + '/', '')}") from error
-    return added.add([path])[0]
+    return _add_own(path)
 
 
 def add_exported(file_name: str, content: bytes, hints: bytes | None = None) -> str:
-    """Offer an uploaded .onnx file; returns its name. The same file again is the same model.
+    """Offer this visitor an .onnx file of theirs; returns its name. The same file again is the same model.
 
     Args:
         file_name: its name, for errors and the name; nothing is written under it.
@@ -129,7 +141,25 @@ def add_exported(file_name: str, content: bytes, hints: bytes | None = None) -> 
     except UserError as error:
         added.uploads.drop(path.parent)
         raise UserError(f"{file_name} cannot be used: {str(error).replace(str(path.parent) + '/', '')}") from error
-    return added.add([path])[0]
+    return _add_own(path)
+
+
+def link_to_upload(model: ModelFile) -> str | None:
+    """What a link calls an uploaded model's file by, for :func:`claim_uploads`; None for others."""
+    uploads = _added().uploads.folder.resolve()
+    return model.path.relative_to(uploads).as_posix() if model.path.is_relative_to(uploads) else None
+
+
+def claim_uploads(words: Iterable[str]) -> None:
+    """Offer this visitor the uploads that their link names, as far as they are still here.
+
+    Args:
+        words: of :func:`link_to_upload`; others are passed over.
+    """
+    for word in words:
+        path = _added().uploads.folder.resolve() / word
+        if _UPLOAD.fullmatch(word) and _is_whole(path) and path not in _own():
+            _add_own(path)
 
 
 def model_of_card(card: Mapping[str, Any]) -> str | None:
@@ -158,7 +188,7 @@ def stamp(path: Path) -> int:
 
 
 class _Added:
-    """Models that visitors brought."""
+    """Models of all visitors, which the owner brought, and where uploads lie."""
 
     def __init__(self) -> None:
         self.uploads = UploadFolder("obcn-models-", MOST_UPLOADED)
@@ -183,6 +213,15 @@ def _added() -> _Added:
     return added
 
 
+def _own() -> tuple[Path, ...]:
+    return st.session_state.get(_OWN, ())
+
+
+def _add_own(path: Path) -> str:
+    st.session_state[_OWN] = own = tuple(dict.fromkeys((*_own(), path)))
+    return next(name for name, offered in _offered(own).items() if offered == path)
+
+
 def _given() -> list[Path]:
     return [Path(word).resolve() for word in os.environ.get(VARIABLE, "").split(os.pathsep) if word]
 
@@ -194,10 +233,14 @@ def _shipped() -> list[Path]:
     return sorted(files, key=lambda path: (first.get(path.stem, len(first)), path.stem))
 
 
-def _offered() -> dict[str, Path]:
-    """Files by the models' names. An added one that has gone since is left out: nobody could get rid of a complaint."""
+def _offered(own: Iterable[Path] = ()) -> dict[str, Path]:
+    """Files by the models' names, of which those for all do not depend on one's ``own``.
+
+    An added one that has gone since is left out: nobody could get rid of a complaint.
+    """
     here = [path for path in _added().files if _is_whole(path)]
-    return _named([*_shipped(), *here, *_trained()])
+    for_all = _named([*_shipped(), *here, *_trained()])
+    return for_all | _named([path for path in own if _is_whole(path) and path not in for_all.values()], for_all)
 
 
 def _trained() -> list[Path]:
@@ -213,11 +256,11 @@ def _is_whole(path: Path) -> bool:
     return file is not None and (is_exported(path) or beside is not None)
 
 
-def _named(files: Iterable[Path]) -> dict[str, Path]:
+def _named(files: Iterable[Path], others: Iterable[str] = ()) -> dict[str, Path]:
     """Each file once, by :func:`~obcn.checkpoints.checkpoint_name`, with more of the folders above it where two would
-    be alike."""
+    be alike; an .onnx file by its own name, unless that is taken by ``others``."""
     shipped = _shipped()
-    taken = {path.stem for path in shipped} | {*RESERVED}
+    taken = {path.stem for path in shipped} | {*RESERVED, *others}
     names = {
         path: path.stem if path in shipped or (is_exported(path) and path.stem not in taken) else checkpoint_name(path)
         for path in files

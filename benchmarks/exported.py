@@ -60,7 +60,7 @@ def _taken(file: Path, pictures: list[Image.Image], rounds: int) -> dict[str, li
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     detector = open_exported(file)
     runs: dict[str, Callable[[Image.Image], object]] = {
-        "plain": lambda photo: session.run(None, feed(graph.inputs, settings, photo)),
+        "plain": lambda photo: session.run(None, feed(graph.inputs, settings.for_photo(photo), photo)),
         "read": detector.score,
     }
     for run in runs.values():

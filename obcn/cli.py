@@ -8,6 +8,7 @@ from obcn import __version__
 from obcn.commands.analyse import SETTINGS, analyse
 from obcn.commands.app import app as open_app
 from obcn.commands.evaluate import evaluate
+from obcn.commands.export import export
 from obcn.commands.models import models
 from obcn.commands.predict import predict
 from obcn.commands.train import train
@@ -35,6 +36,7 @@ app.command()(train)
 app.command("eval")(evaluate)
 app.command()(predict)
 app.command()(models)
+app.command()(export)
 app.command("app")(open_app)
 app.command(context_settings=SETTINGS)(analyse)
 

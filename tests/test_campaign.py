@@ -12,9 +12,15 @@ from obcn.errors import UserError
 from tests.campaign.cases import HANDLED, REFUSED, Case, damage, judge, swap_one
 
 
-# Kills and visitors have tests of their own: tests/engine/test_resume.py and tests/app/test_startup.py.
+# The others have tests of their own: kills tests/engine/test_resume.py, visitors
+# tests/app/test_startup.py, hosts tests/app/test_hosts.py.
 @pytest.mark.parametrize(
-    ("family", "number"), [("pictures", 90), ("data", 45), ("models", 22), ("records", 12), ("links", 6)]
+    ("family", "number"),
+    [
+        *(("pictures", 90), ("data", 45), ("models", 22), ("records", 12), ("links", 6)),
+        pytest.param("hosted", 4, marks=pytest.mark.slow),
+        pytest.param("runs", 7, marks=pytest.mark.slow),
+    ],
 )
 def test_nothing_fails(family, number, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ Most run in this process, which has loaded PyTorch already; what only a process 
 
 import io
 import json
+import resource
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -264,6 +265,18 @@ def test_a_photo_is_not_drawn_over(tmp_path: Path) -> None:
 def test_a_card_holds_no_other_reading_than_the_models_own() -> None:
     result = obcn("eval", "--model", "obcn", "--voc", "nowhere", "--decode", "argmax", "--write-card")
     assert_one_line_error(result, "--write-card without --decode")
+
+
+def test_predict_onto_a_full_disk(tmp_path: Path) -> None:
+    """Mutant: a traceback, and half of a picture. A limit on the size of files stands for the disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        result = obcn("predict", SAMPLES / "dog.jpg", "--model", "regression", "--save", tmp_path / "drawn")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert_one_line_error(result, f"cannot write {tmp_path / 'drawn' / 'dog.png'}", "File too large")
+    assert list((tmp_path / "drawn").iterdir()) == []
 
 
 def test_predict_into_a_place_that_cannot_be_written(tmp_path: Path) -> None:

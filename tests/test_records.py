@@ -429,6 +429,7 @@ def test_an_absent_column_is_named(run):
         ("score", 1.5, "1.5 is not from -0.0001 to 1.0001"),
         ("image_id", None, "None is not a value"),
         ("truth_crowd", None, "None is not what a true object has"),
+        ("truth_id", None, "None is not the id that a matched or missed object has"),
         ("outcome", "lost", "'lost' is not one of matched, unmatched, ignored, missed"),
         ("truth_area", "wide", "column truth_area holds string, not double"),
     ],

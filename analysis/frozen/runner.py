@@ -21,6 +21,7 @@ from obcn.data import Annotations
 from obcn.data.dataset import batches_of_epoch
 from obcn.engine.progress import progress_bar
 from obcn.errors import UserError
+from obcn.files import write_whole
 from obcn.models.detector import Detector
 from obcn.studies.study import Protocol, Row, Study
 
@@ -201,6 +202,4 @@ def _judge(
         }
         path = _outcome_file(place, task)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, json.dumps(outcome, indent=1) + "\n")

@@ -33,6 +33,7 @@ def main() -> None:
         "coordinate over bins and takes their mean, where **regression** gives one number. **Click a box** to see it."
     )
     st.html('<p class="obcn-narrow">Photos and settings: » at the top.</p>')
+    links.open_uploads()
     known = detectors.available_models()
     for problem in detectors.unreadable_models():
         st.warning(plain(problem), icon=":material/error:")
@@ -175,17 +176,22 @@ def _choose_believer(seen: Comparison, item: FoundObject) -> str | None:
     """Whose belief to show; no question where there is no choice."""
     if len(seen.believers) < 2:
         return seen.believers[0] if seen.believers else None
+    knowing = [name for name in seen.believers if item.name in seen.models[name].card.classes] or list(seen.believers)
+    saw = next((name for name in knowing if item.rows[name] is not None), knowing[0])
+    if st.session_state.get("belief") not in (None, *knowing):
+        # Chosen at an object of another class, or on another photo.
+        st.session_state["belief"] = saw
     chosen = st.segmented_control(
         "Whose belief",
-        seen.believers,
-        default=next((name for name in seen.believers if item.rows[name] is not None), seen.believers[0]),
+        knowing,
+        default=saw,
         required=True,
         format_func=plain,
         key="belief",
         bind="query-params",
     )
     # A link may give the name and nothing behind it.
-    return chosen or seen.believers[0]
+    return chosen or knowing[0]
 
 
 def _in_list(seen: Comparison, index: int) -> str:

@@ -15,7 +15,7 @@ import streamlit as st
 from PIL.Image import Image
 from PIL.Image import new as new_image
 
-from app.detectors import ModelFile
+from app.detectors import ModelFile, claim_uploads, link_to_upload
 from app.hosting import is_hosted
 from app.paths import from_here
 from app.photos import Photo, read_sample, read_upload
@@ -95,15 +95,27 @@ def wanted_models(known: Mapping[str, ModelFile]) -> dict[str, str]:
     return wanted
 
 
+def open_uploads() -> None:
+    """Offer this visitor the uploaded models that the address names."""
+    claim_uploads(st.query_params.get_all(_WEIGHTS))
+
+
 def name_files(models: Iterable[ModelFile], wanted: Iterable[str]) -> None:
-    """Have the address say which files the models come from that did not ship, and which are still wanted.
+    """Have the address say which files the models come from that did not ship, and which are still wanted: of a hosted
+    server only uploads.
 
     Args:
         models: the chosen ones.
         wanted: files of :func:`wanted_models`.
     """
-    own = [from_here(model.path) for model in models if model.path.parent != SHIPPED_CHECKPOINTS.resolve()]
-    files = [] if is_hosted() else [*own, *(file for file in wanted if file)]
+    hosted, shipped = is_hosted(), SHIPPED_CHECKPOINTS.resolve()
+    files = []
+    for model in models:
+        if upload := link_to_upload(model):
+            files.append(upload)
+        elif not hosted and model.path.parent != shipped:
+            files.append(from_here(model.path))
+    files += [file for file in wanted if file and not hosted]
     if not files:
         st.query_params.pop(_WEIGHTS, None)
     elif st.query_params.get_all(_WEIGHTS) != files:

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app.detectors import ModelFile, available_models, devices, first_models, stamp
+from app.detectors import ModelFile, devices, first_models, models_of_server, stamp
+from app.malloc import give_back
 from app.photos import Photo
 from obcn.errors import UserError
 from obcn.models.scoring import PhotoScorer, ScoredPhoto
@@ -34,12 +35,13 @@ def scores(photo: Photo, model: ModelFile, device: str) -> ScoredPhoto:
             if stored is None:
                 stored = _detector(model, device).score(photo.image)
                 shelf.put(key, stored)
+                give_back()
     return stored
 
 
 def load_first_models() -> None:
     """Load what a newcomer's first photo is shown to, so that they need not wait for it."""
-    known = available_models()
+    known = models_of_server()
     for name in first_models():
         # One that cannot be loaded says so on the page, beside those that can.
         with suppress(UserError):

@@ -70,7 +70,7 @@ def _bring() -> set[str]:
             accept_multiple_files=True,
             key="checkpoint",
             max_upload_size=LARGEST_UPLOAD_MB,
-            help="Kept until the server stops, for all of its visitors.",
+            help="Kept for a while, for you and whoever has the link of a comparison with it.",
         )
         if files:
             names |= set(_told(lambda: [_add(files)]))

@@ -19,6 +19,7 @@ from obcn.commands.options import (
     select_by,
 )
 from obcn.errors import UserError
+from obcn.files import replacing
 
 
 def predict(
@@ -75,7 +76,8 @@ def predict(
             x, y, width, height = row["bbox"]
             typer.echo(f"  {row['category']} {row['score']:.2f}  x {x:.0f} y {y:.0f} w {width:.0f} h {height:.0f} px")
         if save is not None:
-            draw_detections(photo, found).save(_drawn(save, path))
+            with replacing(_drawn(save, path)) as temporary:
+                draw_detections(photo, found).save(temporary, "PNG")
     if json_file is not None:
         write_text(json_file, json.dumps(rows, indent=1))
 

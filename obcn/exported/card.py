@@ -14,6 +14,8 @@ from obcn.exported.preprocessing import Preprocessing, image_input, input_size
 
 USUAL_SIDE = 640
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+# Under which metadata hold what only `obcn export` can say (obcn.exported.own), as JSON.
+OWN_KEY = "obcn"
 COCO = tuple((Path(__file__).parent / "coco.txt").read_text(encoding="utf-8").splitlines())
 
 
@@ -52,6 +54,8 @@ def known_of(graph: Graph, hints: Hints) -> Known:
     for side in ("width", "height"):
         if side not in settings:
             settings[side] = USUAL_SIDE
+            if told.get("resize") == "none":
+                continue
             assumed.append(f"the {side} of its input is free: {USUAL_SIDE} px taken")
     stated = told | hints.preprocessing
     if "resize" not in stated:
@@ -82,6 +86,10 @@ def known_of(graph: Graph, hints: Hints) -> Known:
 
 def _told(metadata: dict[str, str]) -> tuple[tuple[str, ...], dict[str, Any], str]:
     """Class names, preprocessing and framework that a file's metadata tell of."""
+    if OWN_KEY in metadata:
+        # Resizing and colours are part of the graph.
+        as_it_is = {"resize": "none", "channels": "rgb", "mean": (0.0,) * 3, "std": (1.0,) * 3}
+        return _names(metadata.get("names", "")), as_it_is, "obcn"
     if "names" in metadata and "stride" in metadata:
         if metadata.get("task", "detect") == "obb":
             raise UserError("the file's boxes are turned ones (task obb); only upright boxes are read")

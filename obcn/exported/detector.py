@@ -17,6 +17,7 @@ from obcn.exported.card import COCO, Known, known_of
 from obcn.exported.described import FLOOR, ExportedCard
 from obcn.exported.graph import Graph, read_model
 from obcn.exported.hints import read_hints
+from obcn.exported.own import OwnWords, own_words
 from obcn.exported.plain import PlainReading, find_plain
 from obcn.exported.preprocessing import feed
 from obcn.exported.raw import find_raw
@@ -25,6 +26,7 @@ from obcn.exported.search import find_reading
 from obcn.exported.structure import chooses
 from obcn.models.scoring import ScoredPhoto, reduced
 from obcn.models.selection import ScoredCandidates
+from obcn.offsets import DistanceBinCodec, OffsetCodec
 
 MOST_CANDIDATES = 3000
 # Fewer boxes than this were chosen by the network itself: one for each object.
@@ -42,7 +44,14 @@ class ExportedDetector:
     """
 
     def __init__(
-        self, name: str, graph: Graph, known: Known, reading: Reading | PlainReading, tensors: Tensors, device: str
+        self,
+        name: str,
+        graph: Graph,
+        known: Known,
+        reading: Reading | PlainReading,
+        tensors: Tensors,
+        device: str,
+        words: OwnWords | None = None,
     ) -> None:
         self._inputs = graph.inputs
         self._preprocessing = known.preprocessing
@@ -52,7 +61,7 @@ class ExportedDetector:
         self._columns = list(range(len(self.classes)))
         chosen = chooses(graph)
         suppress = reading.duplicates if isinstance(reading, PlainReading) else _has_duplicates(reading, chosen)
-        self.card = _card(name, self.classes, known, reading, assumed, suppress)
+        self.card = _card(name, self.classes, known, reading, assumed, suppress, words)
         self.thresholds, self.codec = self.card.thresholds, self.card.codec
         self._cells: np.ndarray | None = None
         if isinstance(reading, Reading) and reading.pyramid is not None:
@@ -72,10 +81,10 @@ class ExportedDetector:
             UserError: the network fails on it.
         """
         shown = reduced(photo)
-        fed = feed(self._inputs, self._preprocessing, shown)
-        given = trial.run(self._session, fed)
+        settings = self._preprocessing.for_photo(shown)
+        given = trial.run(self._session, feed(self._inputs, settings, shown))
         tensors = dict(zip(self._reading.tensors, given, strict=True))
-        size = self._preprocessing.width, self._preprocessing.height
+        size = settings.width, settings.height
         if isinstance(self._reading, PlainReading):
             candidates, probabilities = self._reading.read(tensors, *size, len(self.card.classes))
             probabilities = self._of_classes(probabilities)
@@ -88,7 +97,7 @@ class ExportedDetector:
             candidates = self._candidates(tensors, size)
             rows = [layer.rows(tensors)[kept].astype(np.float32) for layer in self._reading.layers]
             outputs = np.concatenate([layer.reshape(len(layer), -1) for layer in rows], 1)
-        boxes = self._preprocessing.to_photo(candidates[kept], photo.width, photo.height)
+        boxes = settings.to_photo(candidates[kept], photo.width, photo.height)
         # By numpy: onnxruntime's threads spin for a while after a run, and PyTorch's would wait for the cores.
         likely = np.clip(probabilities[kept].astype(np.float32, copy=False), 0, 1)
         # Sigmoids know no background: what the likeliest class leaves over.
@@ -96,9 +105,14 @@ class ExportedDetector:
         scored = ScoredCandidates(
             torch.from_numpy(np.ascontiguousarray(boxes, dtype=np.float32)),
             torch.from_numpy(np.concatenate((background, likely), 1)),
-            torch.from_numpy(outputs)[:, None],
+            self._as_written(torch.from_numpy(outputs))[:, None],
         )
         return ScoredPhoto(photo.width, photo.height, self.classes, scored)
+
+    def _as_written(self, log_weights: torch.Tensor) -> torch.Tensor:
+        """Outputs of the head itself: what is found in a graph goes into a softmax."""
+        codec = self.card.codec
+        return codec.outputs_of(log_weights) if isinstance(codec, DistanceBinCodec) else log_weights
 
     def _of_classes(self, probabilities: np.ndarray) -> np.ndarray:
         """Columns of the classes that are looked for, in place where that is all of them."""
@@ -111,7 +125,7 @@ class ExportedDetector:
             return self._cells
         assert isinstance(self._reading, Reading)
         assert self._reading.reference is not None
-        name, layout, _ = self._reading.reference
+        name, layout = self._reading.reference
         return layout.corners(tensors[name], *size)
 
 
@@ -135,14 +149,18 @@ def open_exported(path: str | Path, device: str = "cpu") -> ExportedDetector:
         tensors = trial.try_out(file)
         graph = Graph(read_model(file))
         known = known_of(graph, read_hints(file))
-        size = known.preprocessing.width, known.preprocessing.height
+        words = own_words({entry.key: entry.value for entry in graph.model.metadata_props})
+        tried = known.preprocessing.for_photo(trial.check_picture())
+        size = tried.width, tried.height
         classes, hints = len(known.classes), known.hints
         reading: Reading | PlainReading | None = find_reading(graph, tensors, *size, classes, hints.scores)
+        if reading is None and words is not None:
+            reading = words.plain_reading()
         if reading is None:
             reading = find_raw(graph, tensors, *size, classes, hints.bins, hints.anchors)
         if reading is None:
             reading = find_plain(graph, tensors, *size, classes, hints.scores)
-        return ExportedDetector(file.stem, graph, known, reading, tensors, device)
+        return ExportedDetector(file.stem, graph, known, reading, tensors, device, words)
     except UserError as error:
         message = str(error)
         raise UserError(message if file.name in message else f"{file.name}: {message}") from error
@@ -163,7 +181,7 @@ def _worth_keeping(probabilities: np.ndarray) -> np.ndarray:
 
 def _has_duplicates(reading: Reading, chosen: set[str]) -> bool:
     """Whether several boxes of one object are left for NMS: not from queries, nor where the file takes the best k."""
-    if reading.reference is not None:
+    if reading.steps_per_size is not None:
         return False
     return not ("TopK" in chosen and "NonMaxSuppression" not in chosen)
 
@@ -196,9 +214,11 @@ def _card(
     reading: Reading | PlainReading,
     assumed: list[str],
     suppress: bool,
+    own: OwnWords | None,
 ) -> ExportedCard:
     settings = known.preprocessing
-    words = [f"{settings.resize} to {settings.width} x {settings.height} px", settings.channels.upper()]
+    size = f"{settings.resize} to {settings.width} x {settings.height} px"
+    words = ["photos of any size" if settings.resize == "none" else size, settings.channels.upper()]
     plain = settings.mean == (0.0, 0.0, 0.0) and settings.std == (1.0, 1.0, 1.0)
     words.append(f"0 to {settings.largest:g}" if plain else f"less {settings.mean}, over {settings.std}")
     words.append("NMS after" if suppress else "no NMS")
@@ -211,7 +231,7 @@ def _card(
         family=found.family if found else "none",
         points=found.points if found else (),
         layers=len(found.layers) if found else 0,
-        steps_per_size=found.reference[2] if found and found.reference else None,
+        steps_per_size=found.steps_per_size if found else None,
         strides=found.pyramid.strides if found and found.pyramid else (),
         width=settings.width,
         height=settings.height,
@@ -219,6 +239,21 @@ def _card(
         checked=_checked(found) if found else "no distribution: boxes are compared as they are",
         assumed=tuple(said),
         suppress=suppress,
+        added=found.added if found else (),
+        offsets=own.offsets if own and found and _says_the_same(own.offsets.build(), found) else None,
+        asked=own.selection if own else None,
+    )
+
+
+def _says_the_same(codec: OffsetCodec, reading: Reading) -> bool:
+    """Whether a codec's bins are the points that were found."""
+    if reading.family != "from candidates":
+        return False
+    stages = codec.explain(torch.zeros(1, codec.num_outputs)).stages
+    found = (reading.points, *reading.added)
+    return len(stages) == len(found) and all(
+        len(points) == len(stage.representatives) and np.allclose(points, stage.representatives, atol=1e-5)
+        for points, stage in zip(found, stages, strict=True)
     )
 
 

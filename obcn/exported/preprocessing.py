@@ -19,7 +19,8 @@ class Preprocessing(BaseModel):
     Attributes:
         width: of the network's input, in pixels.
         height: of the network's input, in pixels.
-        resize: ``letterbox`` keeps the photo's proportions and pads it with grey on both sides; ``stretch`` does not.
+        resize: ``letterbox`` keeps the photo's proportions and pads it with grey on both sides; ``stretch`` does not;
+            ``none`` feeds it as it is, whatever its size, to a network that resizes it itself (:meth:`for_photo`).
         mean: per channel in RGB order, taken off values in [0, 1].
         std: per channel in RGB order, what values are divided by then.
         channels: in which order the network takes them.
@@ -29,11 +30,17 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(extra="forbid")
     width: int = Field(ge=32, le=MAX_SIDE)
     height: int = Field(ge=32, le=MAX_SIDE)
-    resize: Literal["letterbox", "stretch"] = "stretch"
+    resize: Literal["letterbox", "stretch", "none"] = "stretch"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     channels: Literal["rgb", "bgr"] = "rgb"
     largest: float = 1.0
+
+    def for_photo(self, photo: Image) -> "Preprocessing":
+        """Itself, or where photos are fed as they are, with that photo's size."""
+        if self.resize != "none":
+            return self
+        return self.model_copy(update={"width": photo.width, "height": photo.height})
 
     def array(self, photo: Image) -> np.ndarray:
         """(3, height, width) float32 of an RGB photo."""
@@ -57,7 +64,7 @@ class Preprocessing(BaseModel):
 
     def _placing(self, width: int, height: int) -> tuple[tuple[float, float], tuple[int, int], tuple[int, int]]:
         """Scale along x and y, left and top padding, and the photo's size inside, in the network's pixels."""
-        if self.resize == "stretch":
+        if self.resize != "letterbox":
             return (self.width / width, self.height / height), (0, 0), (self.width, self.height)
         # As Ultralytics does it, to the pixel.
         scale = min(self.width / width, self.height / height)

@@ -7,7 +7,7 @@ import numpy as np
 
 from obcn.exported.layout import BoxLayout, Pyramid, arranged
 
-Family = Literal["in the graph", "layer by layer", "raw", "none"]
+Family = Literal["in the graph", "layer by layer", "raw", "from candidates", "none"]
 MadeBy = Literal["as they are", "sigmoid", "softmax"]
 Tensors = dict[str, np.ndarray]
 # What a check compares where a file gives out no boxes.
@@ -111,13 +111,15 @@ class Reading:
 
     Attributes:
         family: where the distributions are.
-        points: of each distribution.
-        layers: logits, one entry per decoder layer; one for heads without layers.
+        points: of each distribution; of the first stage, where several add up.
+        layers: logits, one entry per decoder layer or stage; one for heads without either.
         scores: where the class scores are.
         pyramid: cells that distances start from.
-        reference: the tensor and layout of the boxes that layers refine, and |reg_scale|.
+        reference: the tensor and layout of the boxes that layers refine, or that offsets start from.
         check: None where the file gives no boxes to compare with.
         assumed: what nothing says, a sentence each.
+        steps_per_size: |reg_scale| of the boxes that layers refine; None for other numbers.
+        added: points of each later stage whose offsets are added to the first one's.
     """
 
     family: Family
@@ -125,9 +127,11 @@ class Reading:
     layers: tuple[Logits | RawLogits, ...]
     scores: Scores
     pyramid: Pyramid | None = None
-    reference: tuple[str, BoxLayout, float] | None = None
+    reference: tuple[str, BoxLayout] | None = None
     check: Check | None = None
     assumed: tuple[str, ...] = ()
+    steps_per_size: float | None = None
+    added: tuple[tuple[float, ...], ...] = ()
 
     @property
     def tensors(self) -> list[str]:

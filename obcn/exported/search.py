@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from obcn.errors import UserError
+from obcn.exported.candidates import from_candidates
+from obcn.exported.comparing import compared, row_layouts
 from obcn.exported.graph import Graph
 from obcn.exported.layout import BoxLayout, as_matrix, box_layouts, expectation, pyramids
-from obcn.exported.reading import NO_SCORES, UNDECODED, Check, Logits, MadeBy, Reading, Tensors
+from obcn.exported.reading import NO_SCORES, UNDECODED, Check, MadeBy, Reading, Tensors
 from obcn.exported.scores import find_level_scores, find_scores
 from obcn.exported.structure import Distribution, find_distributions, made_of
 
@@ -48,6 +50,8 @@ def find_reading(
             break
     if found is None:
         found = _from_references(real, graph, tensors, (width, height), tolerance, nearest)
+    if found is None:
+        found = from_candidates(real, graph, tensors, (width, height), tolerance, nearest)
     if found is None:
         if not nearest:
             undecoded = _from_outputs(real, graph, tensors, (width, height), tolerance, classes)
@@ -98,17 +102,6 @@ def _heads(real: Sequence[Distribution], tensors: Tensors) -> Iterator[list[Dist
         yield [one]
 
 
-def _layouts(group: Sequence[Distribution], tensors: Tensors) -> Iterator[tuple[Logits, np.ndarray]]:
-    """Both orders of rows, with the (A, 4) expectations."""
-    points = tensors[group[0].points].ravel()
-    axes = {one.axis % tensors[one.logits].ndim - tensors[one.logits].ndim for one in group}
-    if len(axes) > 1 or any(len(tensors[one.points].ravel()) != len(points) for one in group):
-        return
-    for sides_first in (True, False):
-        logits = Logits(tuple(one.logits for one in group), axes.copy().pop(), sides_first)
-        yield logits, expectation(logits.rows(tensors), points)
-
-
 def _from_cells(
     group: Sequence[Distribution],
     searched: Sequence[str],
@@ -119,7 +112,7 @@ def _from_cells(
 ) -> tuple[Reading, BoxLayout] | None:
     """Distances from the anchor points of a pyramid, in strides."""
     points = tuple(tensors[group[0].points].ravel().astype(float).tolist())
-    for logits, distances in _layouts(group, tensors):
+    for logits, distances in row_layouts(group, tensors):
         count = len(distances)
         guesses = []
         for pyramid in pyramids(count, *size):
@@ -133,7 +126,7 @@ def _from_cells(
             for layout in box_layouts(tensors[name], count):
                 boxes = layout.corners(tensors[name], *size)
                 for pyramid, guess in guesses:
-                    check = _compared(name, boxes, guess, tolerance)
+                    check = compared(name, boxes, guess, tolerance)
                     nearest.append(check)
                     if check.worst <= tolerance:
                         return Reading("in the graph", points, (logits,), NO_SCORES, pyramid, check=check), layout
@@ -154,7 +147,7 @@ def _from_references(
     points = tensors[last.points].ravel().astype(float)
     own = made_of(graph, [last.product])
     others = [name for name in tensors if name not in made_of(graph, [one.product for one in real])]
-    for logits, distances in _layouts([last], tensors):
+    for logits, distances in row_layouts([last], tensors):
         count = len(distances)
         references = [
             (name, layout, layout.corners(tensors[name], *size))
@@ -169,13 +162,13 @@ def _from_references(
                     scale = _steps_per_size(boxes, reference, distances) or abs(points[-1])
                     step = np.tile((reference[:, 2:] - reference[:, :2]) / scale, 2)
                     guess = reference + np.array([-1, -1, 1, 1]) * distances * step
-                    check = _compared(name, boxes, guess, tolerance)
+                    check = compared(name, boxes, guess, tolerance)
                     nearest.append(check)
                     if check.worst <= tolerance:
                         layers = tuple(replace(logits, names=(one.logits,)) for one in alike)
-                        found = (other, other_layout, float(scale))
                         told = tuple(points.tolist())
-                        return Reading("layer by layer", told, layers, NO_SCORES, None, found, check), layout
+                        found = Reading("layer by layer", told, layers, NO_SCORES, None, (other, other_layout), check)
+                        return replace(found, steps_per_size=float(scale)), layout
     return None
 
 
@@ -200,7 +193,7 @@ def _from_outputs(
         if pyramid is None or not all(any(_same_numbers(product, one) for one in given) for product in products):
             continue
         points = tuple(tensors[group[0].points].ravel().astype(float).tolist())
-        logits = next(logits for logits, _ in _layouts(group, tensors) if logits.sides_first == sides_first)
+        logits = next(logits for logits, _ in row_layouts(group, tensors) if logits.sides_first == sides_first)
         expected = np.sort(expectation(logits.rows(tensors), np.asarray(points)).ravel())
         worst = float(np.abs(expected - np.sort(np.concatenate([one.ravel() for one in products]))).max())
         check = Check(UNDECODED, sum(cells), worst * max(pyramid.strides), tolerance)
@@ -255,9 +248,3 @@ def _steps_per_size(boxes: np.ndarray, reference: np.ndarray, distances: np.ndar
     scale = float(np.median((size * distances)[clear] / moved[clear]))
     # |reg_scale| is a round number in every release; float noise must not show in the unit's name.
     return round(scale, 3) if scale > 1e-3 else None
-
-
-def _compared(name: str, boxes: np.ndarray, guess: np.ndarray, tolerance: float) -> Check:
-    with np.errstate(invalid="ignore", over="ignore"):
-        worst = float(np.nan_to_num(np.abs(boxes - guess), nan=np.inf).max()) if boxes.shape == guess.shape else np.inf
-    return Check(name, len(guess), worst, tolerance)

@@ -11,8 +11,8 @@ _MOVES = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast", "F
 # What boxes are made of distances by.
 _ARITHMETIC = {
     *_MOVES,
-    *("Add", "Sub", "Mul", "Div", "Neg", "Sum", "Clip", "Min", "Max", "Where", "Relu", "Abs", "Sqrt", "Pow"),
-    *("Concat", "Split", "Slice", "Gather", "Expand", "Tile", "ScatterND"),
+    *("Add", "Sub", "Mul", "Div", "Neg", "Sum", "Clip", "Min", "Max", "Where", "Relu", "Abs", "Sqrt", "Pow", "Exp"),
+    *("ReduceSum", "Concat", "Split", "Slice", "Gather", "Expand", "Tile", "ScatterND"),
 }
 # What chooses among boxes; behind it they are fewer, and in another order.
 _CHOICES = {"TopK", "NonMaxSuppression", "ArgMax", "ReduceMax", "GatherElements", "GatherND", "NonZero", "Greater"}

@@ -100,7 +100,9 @@ def _tell(file: Path, out: Path) -> None:
     inputs = {value.name for value in graph.model.graph.input}
     asked = [name for name in wanted if name not in graph.stored and name not in inputs]
     session = session_of(graph.model, asked)
-    found = dict(zip(asked, run(session, feed(graph.inputs, known.preprocessing, check_picture())), strict=True))
+    picture = check_picture()
+    fed = feed(graph.inputs, known.preprocessing.for_photo(picture), picture)
+    found = dict(zip(asked, run(session, fed), strict=True))
     found |= {name: stored_array(graph.stored[name]) for name in wanted if name in graph.stored}
     kept = {
         name: value for name, value in found.items() if isinstance(value, np.ndarray) and value.dtype.kind in "fiub"

@@ -78,6 +78,9 @@ def sides_figure(photo: Image, belief: Belief, palette: Palette = LIGHT) -> go.F
     bands = [(low[0], y1, high[0], y2), (x1, low[1], x2, high[1]), (low[2], y1, high[2], y2), (x1, low[3], x2, high[3])]
     figure = _on_photo(photo, window, _outline(DrawnBox(box, line, line.label), palette), 0, palette)
     figure["layout"]["showlegend"] = False
+    # The last of its column: a wide crop may leave room to what follows, which a legend below it would not.
+    as_wide_as_others = _LONG_SIDE * (window[3] - window[1]) / (window[2] - window[0])
+    figure["layout"]["height"] = round(min(CROP_HEIGHT, max(as_wide_as_others, CROP_HEIGHT / 4)))
     figure["layout"]["shapes"] = [
         {
             "type": "rect",

@@ -1,6 +1,6 @@
 """RoI heads that hold an offset codec where torchvision's hold a regression."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -127,19 +127,34 @@ class OffsetRoIHeads(RoIHeads):
         """
         if not self.later_looks:
             return outputs
-        assert isinstance(self.codec, RepooledCodec)
         rows = torch.cat(chosen)
         candidates = [boxes[some] for boxes, some in zip(proposals, chosen, strict=True)]
-        seen = outputs[rows, 0]
-        for look in self.later_looks:
-            offsets = self.codec.offset_after(seen.detach())
-            boxes = self.codec.box.decode(offsets, torch.cat(candidates)).split([len(some) for some in candidates])
-            clipped = [clip_boxes_to_image(box, shape) for box, shape in zip(boxes, image_shapes, strict=True)]
-            seen = torch.cat((seen, look(self.box_roi_pool(features, clipped, image_shapes))), dim=-1)
+        counts = [len(some) for some in candidates]
+
+        def pooled(boxes: Tensor) -> Tensor:
+            parts = zip(boxes.split(counts), image_shapes, strict=True)
+            clipped = [clip_boxes_to_image(some, shape) for some, shape in parts]
+            return self.box_roi_pool(features, clipped, image_shapes)
+
+        seen = self.all_looks(outputs[rows, 0], torch.cat(candidates), pooled)
         everywhere = outputs.new_full((len(outputs), 1, seen.shape[-1]), float("nan"))
         everywhere[..., : outputs.shape[-1]] = outputs
         everywhere[rows, 0] = seen
         return everywhere
+
+    def all_looks(self, outputs: Tensor, candidates: Tensor, pool: Callable[[Tensor], Tensor]) -> Tensor:
+        """(R, outputs of the first look) of (R, 4) candidates to the (R, num_outputs) of all looks.
+
+        Args:
+            outputs: of the first look.
+            candidates: in pixels of the network's input.
+            pool: (R, 4) boxes, where the candidates have moved, to their pooled features.
+        """
+        assert isinstance(self.codec, RepooledCodec)
+        for look in self.later_looks:
+            offsets = self.codec.offset_after(outputs.detach())
+            outputs = torch.cat((outputs, look(pool(self.codec.box.decode(offsets, candidates)))), dim=-1)
+        return outputs
 
     def losses(self, scores: Tensor, outputs: Tensor, labels: Tensor, offset_targets: Tensor) -> Losses:
         """Classification loss, and the codec's loss of the positives over *all* sampled candidates (METHOD 5).

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -63,6 +64,11 @@ class DistanceBinCodec(OneStageCodec):
     def log_weights(self, outputs: Tensor) -> Tensor:
         """(N, 4, n) logarithms of the sigmoids: their softmax is the sigmoids over their sum, also where all are 0."""
         return F.logsigmoid(self.scores(outputs))
+
+    def outputs_of(self, log_weights: Tensor) -> Tensor:
+        """(N, 4 n) outputs of which :meth:`log_weights` are these, flattened; of sigmoids near 1, large ones."""
+        below = log_weights.double().clamp(max=-1e-12)
+        return (below - torch.log(-torch.expm1(below))).to(log_weights)
 
     def labels(self, targets: Tensor) -> Tensor:
         """(..., n) soft labels in [0, 1] of normalised target offsets of any shape.

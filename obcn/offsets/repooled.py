@@ -97,7 +97,7 @@ class RepooledCodec:
 
     def explain(self, outputs: Tensor) -> OffsetExplanation:
         """Every look's distribution, from where the looks before it leave off."""
-        origin = as_full_precision(outputs).new_zeros(len(outputs), 4)
+        origin = as_full_precision(outputs).new_zeros(outputs.shape[0], 4)
         stages, partial = [], []
         for look, part in zip(self.looks, self.split(outputs), strict=True):
             seen = look.explain(part)

@@ -18,6 +18,8 @@ _ROUNDING = 1e-4
 _NEVER_NULL = ("image_id", "outcome")
 # What a row says of its true object stands in every row that has one.
 _OF_TRUTH = ("truth_area", "truth_crowd", "truth_difficult")
+# Outcomes of rows that have a true object which counts.
+_ABOUT_TRUTH = ("matched", "missed")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ def _rules(name: str, column: pa.ChunkedArray, table: pa.Table) -> Iterator[_Rul
         yield _Rule("a value", _mask(pc.is_null(column)))
     if name in _OF_TRUTH and "truth_id" in table.column_names:
         yield _Rule("what a true object has", _mask(pc.and_(pc.is_null(column), pc.is_valid(table["truth_id"]))))
+    if name == "truth_id" and "outcome" in table.column_names:
+        about = pc.is_in(table["outcome"].cast(pa.string()), pa.array(_ABOUT_TRUTH))
+        yield _Rule("the id that a matched or missed object has", _mask(pc.and_(pc.is_null(column), about)))
     if name == "outcome":
         words = column.cast(pa.string())
         yield _Rule(f"one of {', '.join(OUTCOMES)}", _mask(pc.invert(pc.is_in(words, pa.array(OUTCOMES)))))

@@ -25,7 +25,7 @@ def settled(page: Page) -> None:
 def upload(page: Page, name: str, data: bytes) -> None:
     """Put a file into the page's first uploader."""
     page.locator('input[type="file"]').first.set_input_files(
-        {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+        {"name": name, "mimeType": "application/octet-stream", "buffer": data}, timeout=SLOW
     )
 
 

@@ -407,6 +407,17 @@ def test_whose_belief_is_asked_where_there_is_a_choice(page) -> None:
     assert any("other bins saw no dog" in note.value for note in app.info)
 
 
+def test_nobody_is_asked_who_does_not_know_the_class(page, monkeypatch) -> None:
+    app = page(FOUR)
+    app.multiselect(key="models").set_value(["obcn", "other bins"]).run()
+    app.get("button_group")[0].set_value("other bins").run()
+    know_no_dog = {"other bins": model("other bins", "obcn", classes=("cat",)), "obcn": model("obcn", "obcn")}
+    monkeypatch.setattr(detectors, "available_models", lambda: know_no_dog)
+    app.selectbox(key="object").set_value(1).run()
+    assert not app.exception
+    assert any("What obcn believes" in heading.value for heading in app.subheader)
+
+
 @pytest.mark.parametrize("alone", list(FOUR))
 def test_one_model_alone(page, alone) -> None:
     app = page(FOUR, models=[alone])

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from app import detectors
-from app.detectors import add_folder, add_upload, available_models, first_models, model_of_card, unreadable_models
+from app.detectors import (
+    add_folder,
+    add_upload,
+    available_models,
+    claim_uploads,
+    first_models,
+    link_to_upload,
+    model_of_card,
+    unreadable_models,
+)
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Evaluation, card_path, read_card, save_checkpoint
 from obcn.errors import UserError
 from obcn.models.detector import build_detector
@@ -24,6 +33,7 @@ def fresh(monkeypatch, tmp_path) -> Path:
         tmp_path
     )  # `obcn train` writes into runs/ of the folder that it is started in, the app looks there
     detectors._added.clear()
+    detectors.st.session_state.clear()
     yield shipped
     detectors._added.clear()
 
@@ -148,6 +158,35 @@ def test_an_upload_is_offered_once(checkpoint) -> None:
     assert list(available_models()) == [name]
     assert available_models()[name].path.read_bytes() == files[0]
     assert add_upload("mine.safetensors", files[0], files[1] + b"\n") != name
+
+
+def test_an_upload_is_the_visitors_own_and_theirs_who_have_its_link(checkpoint, fresh, tmp_path) -> None:
+    """Mutant: whatever one visitor uploads is listed for all."""
+    put(checkpoint, fresh, "regression")
+    name = add_upload("mine.safetensors", checkpoint.read_bytes(), card_path(checkpoint).read_bytes())
+    uploaded = available_models()[name]
+    assert list(detectors.models_of_server()) == ["regression"]
+    word = link_to_upload(uploaded)
+    assert word == f"{name}.safetensors"
+    assert link_to_upload(available_models()["regression"]) is None
+
+    detectors.st.session_state.clear()  # another visitor
+    assert list(available_models()) == ["regression"]
+    other = put(checkpoint, tmp_path / "other")
+    for wrong in (
+        "",
+        "..",
+        f"../{other}",
+        str(other),
+        f"{word}x",
+        word.replace("upload-", ""),
+        "upload-0123456789ab/..",
+        "a\0b",
+    ):
+        claim_uploads([wrong])
+    assert list(available_models()) == ["regression"]
+    claim_uploads([word, word])
+    assert available_models() == {"regression": available_models()["regression"], name: uploaded}
 
 
 def test_uploads_that_cannot_be_used_leave_nothing_behind(checkpoint) -> None:

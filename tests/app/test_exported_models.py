@@ -11,9 +11,11 @@ from streamlit.testing.v1 import AppTest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from app import detectors
+from app import detectors, hosting
+from app.compare import scoring
 from tests.app.browsing import SCREENSHOTS, SLOW, finished, settled, upload, whole_page
 from tests.app.test_browser import boxes, histograms
+from tests.campaign.links import no_network
 from tests.exported.modules import files_in
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -50,6 +52,28 @@ def test_an_onnx_file_is_offered_with_what_was_found_in_it(exported: Files) -> N
     assert re.search(r"420 boxes given back to \S+ px \(0.1 px allowed\)", said)
     links = [link.proto.query_string for link in app.get("page_link")]
     assert "models=regression&models=theirs" in links
+
+
+@pytest.mark.usefixtures("_nobody_else")
+@pytest.mark.parametrize("hosted", ["", "1"])
+def test_another_visitor_sees_it_by_its_link_alone(exported: Files, monkeypatch, hosted: str) -> None:
+    monkeypatch.setenv(hosting.VARIABLE, hosted)
+    monkeypatch.setattr(scoring, "scores", no_network)
+    mine = brought(("theirs.onnx", exported("yolo").read_bytes()))
+    mine.switch_page("compare/compare.py")
+    mine.query_params["models"] = ["theirs"]
+    mine.run()
+    word = mine.query_params["weights"]
+    word = word if isinstance(word, str) else word[0]
+    assert re.fullmatch(r"upload-\w{12}/theirs\.onnx", word), mine.query_params
+    for link, offered in (({}, False), ({"weights": word, "models": "theirs"}, True), ({}, False)):
+        other = AppTest.from_file(str(MAIN), default_timeout=300)
+        for name, value in link.items():
+            other.query_params[name] = value
+        other.run()
+        assert not other.exception
+        assert ("theirs" in other.multiselect(key="models").options) == offered
+        assert other.multiselect(key="models").value == (["theirs"] if offered else ["regression", "obcn"])
 
 
 @pytest.mark.usefixtures("_nobody_else")

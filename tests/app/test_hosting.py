@@ -1,8 +1,6 @@
 """A hosted server reads no path that a visitor names; one's own server reads them all."""
 
-import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,9 +13,9 @@ from app.paths import typed_path
 from app.photos import sample_paths
 from app.sources import photo_from_source
 from obcn.errors import UserError
-from obcn.records import files
 from tests.app.test_errors_page import write
 from tests.app.test_navigation import MAIN, VIEWS
+from tests.app.watching import lay_out, watched
 
 # Every parameter of a link that names a file or a folder, by page.
 LINKS = {
@@ -26,40 +24,15 @@ LINKS = {
     "errors": {"files": "secret/a.parquet"},
     "models": {"checkpoints": "secret"},
 }
-# What watches files, which cannot be taken away again once it is there.
-_watched: dict[str, list[str]] = {}
-
-
-def _watch(event: str, arguments: tuple) -> None:
-    if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-        path = os.path.abspath(os.fsdecode(arguments[0]))
-        for folder, opened in _watched.items():
-            if path.startswith(f"{folder}{os.sep}"):
-                opened.append(path)
-
-
-sys.addaudithook(_watch)
 
 
 @pytest.fixture
 def secret(tmp_path, monkeypatch):
-    """A folder with a photo, its truth, a record file and a checkpoint; what Python opens in it."""
-    folder = tmp_path / "secret"
-    folder.mkdir()
+    """A folder with photos, their truth, a record file and a checkpoint; what is opened in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(scoring, "scores", _fail)
-    for path in (*sample_paths(), sample_paths()[0].with_name("truth.json")):
-        shutil.copy(path, folder)
-    write("a.parquet", "regression")
-    shutil.move("a.parquet", folder)
-    for path in (MAIN.parents[1] / "checkpoints").glob("regression.*"):
-        shutil.copy(path, folder)
-    opened = _watched[str(folder)] = []
-    # Python does not hear of what pyarrow opens.
-    read = files.pq.ParquetFile
-    monkeypatch.setattr(files.pq, "ParquetFile", lambda path: (_watch("open", (path,)), read(path))[1])
-    yield opened
-    del _watched[str(folder)]
+    with watched(lay_out(tmp_path / "secret")) as opened:
+        yield opened
 
 
 @pytest.fixture

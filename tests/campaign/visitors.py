@@ -13,7 +13,7 @@ from tests.app.browsing import SLOW, settled, upload
 from tests.app.cold_start import WINDOWS, visit_cold
 from tests.app.helpers import photo_bytes
 from tests.app.serving import chromium, served
-from tests.campaign.cases import HANDLED, Case
+from tests.campaign.cases import HANDLED, SLOWEST_WHOLE, Case
 
 MINUTES = 3
 
@@ -24,16 +24,23 @@ def cases(rng: random.Random, folder: Path) -> Iterator[Case]:
     cold.mkdir()
     warm.mkdir()
     with chromium() as browser:
-        yield Case("six windows at a cold server, one reloaded, one later", partial(_cold, browser, cold), (HANDLED,))
+        yield Case(
+            "six windows at a cold server, one reloaded, one later",
+            partial(_cold, browser, cold),
+            (HANDLED,),
+            SLOWEST_WHOLE,
+        )
         with served(warm, folder / "server.log") as url:
             windows = [browser.new_page() for _ in range(WINDOWS)]
             for window in windows:
-                window.goto(url, wait_until="commit")
+                window.goto(url, wait_until="commit", timeout=SLOW)
             until = time.monotonic() + 60 * MINUTES
             while time.monotonic() < until:
                 number = rng.randrange(WINDOWS)
                 content = photo_bytes("PNG", rng.randrange(40, 900), rng.randrange(40, 900))
-                yield Case(f"window {number} uploads", partial(_upload, windows[number], content), (HANDLED,))
+                yield Case(
+                    f"window {number} uploads", partial(_upload, windows[number], content), (HANDLED,), SLOWEST_WHOLE
+                )
             for number, window in enumerate(windows):
                 yield Case(f"window {number} has seen no exception", partial(_unharmed, window), (HANDLED,))
     said = (folder / "server.log").read_text(encoding="utf-8")

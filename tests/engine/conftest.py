@@ -29,6 +29,8 @@ box_head:
 schedule: {epochs: 3, batch_size: 2, lr: 0.02, warmup: 1.0, warmup_steps: 4, shape: cosine}
 """
 
+DATA = "format: coco\ntrain: {images: ., annotations: train.json}\nval: {images: ., annotations: val.json}\n"
+
 COLOURS = {1: (220, 40, 40), 2: (40, 60, 220)}
 
 
@@ -69,9 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_split(folder, "train", 12)
     write_split(folder, "val", 3)
     (folder / "config.yaml").write_text(CONFIG)
-    (folder / "data.yaml").write_text(
-        "format: coco\ntrain: {images: ., annotations: train.json}\nval: {images: ., annotations: val.json}\n"
-    )
+    (folder / "data.yaml").write_text(DATA)
     return folder
 
 

@@ -7,7 +7,15 @@ import torch
 from PIL import Image
 
 from obcn.figures.belief import belief_of
-from obcn.figures.crops import DrawnBox, boxes_on_crop, boxes_on_photo, refinement_figure, verdicts_figure
+from obcn.figures.crops import (
+    CROP_HEIGHT,
+    DrawnBox,
+    boxes_on_crop,
+    boxes_on_photo,
+    refinement_figure,
+    sides_figure,
+    verdicts_figure,
+)
 from obcn.figures.palette import LIGHT
 from tests.app.helpers import BINS, HEIGHT, WIDTH, detections
 
@@ -94,3 +102,13 @@ def test_the_whole_photo_carries_every_box_with_its_name() -> None:
     assert [text.strip() for text in figure.data[-1].text] == ["dog 0.90", "cat 0.80"]
     assert corners(figure.data[1]) == BOX
     assert boxes_on_photo(PHOTO, []).layout.images, "a photo without a box is still a photo"
+
+
+def test_a_wide_box_with_its_sides_leaves_no_room_below() -> None:
+    photo = Image.new("RGB", (400, 100), "white")
+    wide = belief_of(detections([[20.0, 40.0, 380.0, 60.0]], ["dog"], [0.9]), 0)
+    figure = sides_figure(photo, wide)
+    (image,) = figure.layout.images
+    assert figure.layout.height == pytest.approx(640 * image.sizey / image.sizex, abs=1)
+    assert figure.layout.height < CROP_HEIGHT
+    assert sides_figure(PHOTO, belief()).layout.height == CROP_HEIGHT

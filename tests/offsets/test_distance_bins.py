@@ -99,3 +99,13 @@ def test_impossible_widths_are_refused(sigma):
 def test_impossible_bins_are_refused(num_bins, half_range):
     with pytest.raises(ValueError, match=r"num_bins|half_range"):
         DistanceBinCodec(num_bins, half_range)
+
+
+def test_outputs_come_back_from_their_log_weights():
+    codec = DistanceBinCodec(3)
+    outputs = _tensor([-30.0, -3.0, 0.0, 2.0, 12.0] * 4)[None]
+    log_weights = codec.log_weights(outputs).flatten(1)
+    torch.testing.assert_close(codec.outputs_of(log_weights), outputs, atol=1e-6, rtol=1e-6)
+    certain = codec.outputs_of(torch.zeros(1, 20))
+    assert certain.isfinite().all()
+    assert (certain.sigmoid() == 1).all()
