@@ -6,6 +6,7 @@ and the candidate alone, so what a number does in pixels (:func:`pixels`, :func:
 """
 
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -16,6 +17,8 @@ from obcn.offsets.boxes import decode_boxes, encode_boxes
 
 # PyTorch counts levels of forward differentiation for the whole process: of two threads one takes away the other's.
 _one_at_a_time = threading.Lock()
+# The first forward derivative has PyTorch use what it warns others of; whoever runs a command would read that.
+warnings.filterwarnings("ignore", r"`torch\.jit\.script` is deprecated", FutureWarning)
 
 
 @dataclass(frozen=True)
