@@ -13,7 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import detectors
 from app.records import choice, found, run
+from app.uploads import UploadFolder
 from obcn.checkpoints import Card, Evaluation
+from obcn.errors import UserError
 from obcn.records.files import read_info, read_records
 from tests.app.helpers import model as model_file
 from tests.app.test_paths import IMPOSSIBLE
@@ -292,6 +294,20 @@ def test_an_uploaded_record_file_is_chosen_too(folder) -> None:
     assert (first, Path(second).name) == ("bins.parquet", "mine.parquet")
     assert [len(tile["values"]) for tile in tiles(app)] == [2, 2]
     assert app.selectbox(key="head").options == ["bins", "regression"]
+
+
+def test_an_upload_that_cannot_be_kept_is_one_line(folder, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise UserError("this server cannot keep the file (No space left on device); try again later")
+
+    monkeypatch.setattr(UploadFolder, "keep", full)
+    app = opened(records=["bins.parquet"])
+    app.file_uploader(key="records-upload").set_value([("mi\0ne.parquet", b"PAR1", "application/octet-stream")]).run()
+    assert not app.exception
+    assert [error.value for error in app.error] == [
+        "mi\\_ne.parquet: this server cannot keep the file (No space left on device); try again later"
+    ]
+    assert app.multiselect(key="records").value == ["bins.parquet"]
 
 
 @pytest.mark.parametrize("word", IMPOSSIBLE)
