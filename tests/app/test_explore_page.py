@@ -302,10 +302,10 @@ def test_an_upload_that_cannot_be_kept_is_one_line(folder, monkeypatch) -> None:
 
     monkeypatch.setattr(UploadFolder, "keep", full)
     app = opened(records=["bins.parquet"])
-    app.file_uploader(key="records-upload").set_value([("mi\0ne.parquet", b"PAR1", "application/octet-stream")]).run()
+    app.file_uploader(key="records-upload").set_value([("mi\1ne.parquet", b"PAR1", "application/octet-stream")]).run()
     assert not app.exception
     assert [error.value for error in app.error] == [
-        "mi\\_ne.parquet: this server cannot keep the file (No space left on device); try again later"
+        "mi\\_ne.parquet\\: this server cannot keep the file (No space left on device); try again later"
     ]
     assert app.multiselect(key="records").value == ["bins.parquet"]
 
