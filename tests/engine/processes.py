@@ -60,6 +60,8 @@ class Forked:
 def _run(command: tuple[str, ...], environment: dict[str, str], errors: str) -> None:
     import torch
 
+    # It would start its own processes as the fork server's, which outlive a command that is killed.
+    multiprocessing.set_start_method(None, force=True)
     os.setsid()
     os.dup2(os.open(errors, os.O_WRONLY | os.O_APPEND), sys.stderr.fileno())
     os.environ.clear()
