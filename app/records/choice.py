@@ -254,7 +254,7 @@ def _upload_files(key: str) -> None:
 
 
 def _name_photos(keys: Mapping[str, str], data: str, photos: str) -> None:
-    st.text_input(
+    folder = st.text_input(
         "Your photos",
         key=keys["folder"],
         bind="query-params",
@@ -270,7 +270,7 @@ def _name_photos(keys: Mapping[str, str], data: str, photos: str) -> None:
         bind="query-params",
         on_change=_leave_what_ships,
         args=(keys["records"],),
-        placeholder=data or "COCO file, VOC folder or data.yaml",
+        placeholder=own_data("", folder.strip())[0] or data or "COCO file, VOC folder or data.yaml",
         help="A COCO file, a VOC folder, one split of it (…/ImageSets/Main/val.txt), or a data file as `obcn train` "
         "takes it, YOLO's too. Left empty, what the record file names.",
     )

@@ -117,6 +117,13 @@ def test_a_data_set_alone_shows_its_true_boxes_and_the_photo_without_an_object(f
     assert [(tile["title"], len(tile["boxes"])) for tile in tiles(app)] == [("2 objects", 2), ("no objects", 0)]
 
 
+def test_a_folder_with_boxes_of_its_own_says_which_they_are(folder) -> None:
+    (folder / "photos" / "_annotations.coco.json").write_bytes((folder / "val.json").read_bytes())
+    app = opened(folder="photos")
+    assert app.text_input(key="truth").placeholder.endswith("photos/_annotations.coco.json")
+    assert len(tiles(app)) == 2
+
+
 def test_with_nothing_there_the_commands_are_shown(monkeypatch) -> None:
     monkeypatch.setattr(found, "DATA_SETS", ())
     app = opened()
@@ -426,13 +433,15 @@ def test_mistakes_by_kind_with_what_they_cost(folder) -> None:
 def test_models_that_fit_the_data_are_offered_and_no_others(folder, monkeypatch) -> None:
     known = {
         "regression": model_file("regression", "regression", ("zebra",)),
-        "obcn": model_file("obcn", "obcn", ("cat", "zebra")),
+        "obcn": model_file("obcn", "obcn", ("cat", "dog", "zebra")),
         "mine/best": model_file("mine/best", "obcn", ("cat", "dog")),
+        "mine/last": model_file("mine/last", "obcn", ("cat", "dog")),
+        "half": model_file("half", "obcn", ("cat",)),
     }
     monkeypatch.setattr(detectors, "available_models", lambda: known)
     monkeypatch.setattr(run, "stamp", lambda path: 0)
     app = opened(folder="photos", truth="val.json")
-    assert app.multiselect(key="run-models").options == ["mine/best", "obcn"]
+    assert app.multiselect(key="run-models").options == ["mine/best", "mine/last", "obcn", "half"]
     assert app.multiselect(key="run-models").value == ["mine/best", "obcn"]
     assert any("know none of the classes: regression" in caption.value for caption in app.caption)
     monkeypatch.setattr(detectors, "available_models", lambda: {"regression": known["regression"]})
