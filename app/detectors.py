@@ -14,7 +14,7 @@ import streamlit as st
 import torch
 from pydantic import ValidationError
 
-from app.uploads import UploadFolder
+from app.uploads import UploadFolder, stored_name
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, checkpoint_name, load_checkpoint, read_card
 from obcn.errors import UserError
 from obcn.figures.lines import RESERVED
@@ -109,8 +109,7 @@ def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
     if Path(file_name).suffix != ".safetensors":
         raise UserError(f"{file_name} is not a .safetensors file; pickles are not read")
     added = _added()
-    stem = Path(file_name.replace("\\", "/")).stem
-    name = f"{stem[:60] or 'model'}.safetensors"
+    name = f"{Path(stored_name(file_name)).stem[:40]}.safetensors"
     path = added.uploads.keep({card_path(Path(name)).name: card, name: weights}).resolve() / name
     try:
         load_checkpoint(str(path))
@@ -133,7 +132,7 @@ def add_exported(file_name: str, content: bytes, hints: bytes | None = None) -> 
         UserError: it cannot be read, or not be believed.
     """
     added = _added()
-    name = f"{Path(file_name.replace(chr(92), '/')).stem[:60] or 'model'}{EXPORTED}"
+    name = f"{Path(stored_name(file_name)).stem[:40]}{EXPORTED}"
     beside = {} if hints is None else {hints_path(Path(name)).name: hints}
     path = added.uploads.keep({**beside, name: content}).resolve() / name
     try:

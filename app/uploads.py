@@ -9,6 +9,25 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from obcn.errors import UserError
+
+# Bytes that a name may have on the disk before its ending; the system takes 255 with it.
+_LONGEST = 180
+
+
+def stored_name(name: str) -> str:
+    """A stranger's file name as disks and pages take it: its last part, with no control character, not too long.
+
+    >>> stored_name("../../a\\0b.parquet")
+    'a_b.parquet'
+    """
+    last = name.replace("\\", "/").rpartition("/")[2]
+    printable = "".join(letter if letter.isprintable() else "_" for letter in last).strip(". ")
+    stem, dot, ending = printable.rpartition(".")
+    if not dot:
+        stem, ending = ending, ""
+    return (stem.encode()[:_LONGEST].decode(errors="ignore") or "file") + dot + ending[:12]
+
 
 class UploadFolder:
     """Uploads under names made of their content; where they grow beyond a size, those that came first go.
@@ -34,10 +53,13 @@ class UploadFolder:
         """Write files that belong together into a folder of their own, the same one for the same content.
 
         Args:
-            files: contents by file name; what stands before a name's last slash is left out.
+            files: contents by file name; they are stored as :func:`stored_name` has them.
 
         Returns:
             The folder. Each file in it appears whole, for somebody may be reading or uploading the same.
+
+        Raises:
+            UserError: the disk is full.
         """
         digest = sha256()
         for content in files.values():
@@ -45,13 +67,15 @@ class UploadFolder:
         # Models are called by folder and file.
         folder = self.folder / f"upload-{digest.hexdigest()[:12]}"
         with self._lock:
-            folder.mkdir(exist_ok=True)
-            for name, content in files.items():
-                path = folder / Path(name).name
-                if not path.is_file():
-                    temporary = folder / secrets.token_hex(8)
-                    temporary.write_bytes(content)
-                    temporary.replace(path)
+            try:
+                folder.mkdir(exist_ok=True)
+                for name, content in files.items():
+                    _write(folder / stored_name(name), content)
+            except OSError as error:
+                if folder not in self._sizes:
+                    shutil.rmtree(folder, ignore_errors=True)
+                # Nobody learns where it lies.
+                raise UserError(f"this server cannot keep the file ({error.strerror}); try again later") from error
             self._sizes[folder] = sum(path.stat().st_size for path in folder.iterdir())
             self._sizes.move_to_end(folder)
             while len(self._sizes) > 1 and sum(self._sizes.values()) > self._most_bytes:
@@ -64,3 +88,13 @@ class UploadFolder:
         with self._lock:
             self._sizes.pop(folder, None)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    if not path.is_file():
+        temporary = path.with_name(secrets.token_hex(8))
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -191,6 +191,7 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
 
     Offset outputs and later looks start fresh whichever head the checkpoint had, so that two heads started from one
     checkpoint start alike. So do class scores where the checkpoint's classes are others: equally many would fit too.
+    The same classes in another order are put into the detector's.
 
     Returns:
         Names of the tensors that were copied.
@@ -200,7 +201,8 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
     """
     path = find_checkpoint(name_or_path)
     expected = detector.state_dict()
-    same_classes = read_card(path).classes == detector.classes
+    classes = read_card(path).classes
+    same_classes = set(classes) == set(detector.classes)
     fitting = {
         name: value
         for name, value in read_weights(path).items()
@@ -209,6 +211,9 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
         and not _writes_offsets(name)
         and (same_classes or "class_scores" not in name)
     }
+    if same_classes:
+        rows = [0, *(1 + classes.index(name) for name in detector.classes)]  # the background's comes first
+        fitting |= {name: value[rows] for name, value in fitting.items() if "class_scores" in name}
     # Pyramids of different trunks may agree in shape: only the backbone proper tells.
     if any(name not in fitting for name in expected if name.startswith("backbone.backbone.")):
         raise UserError(f"{path} has another trunk than this config: nothing to start from")

@@ -194,6 +194,7 @@ def test_models_lists_what_ships() -> None:
         assert name in result.stdout
 
 
+@pytest.mark.slow
 def test_predict_on_a_text_file(tmp_path: Path) -> None:
     file = tmp_path / "notes.jpg"
     file.write_text("no photo")
@@ -311,6 +312,7 @@ def test_version_is_said() -> None:
     assert obcn_process("--version").stdout.strip().startswith("obcn ")
 
 
+@pytest.mark.slow
 def test_analyse_runs_a_script_from_any_folder(tmp_path: Path) -> None:
     # It runs as the main module, with a path of its own.
     result = obcn_process("analyse", "loss-gradients", "--help", cwd=tmp_path)

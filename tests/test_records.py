@@ -16,13 +16,14 @@ from pycocotools.cocoeval import COCOeval
 from obcn.checkpoints import Card, Training
 from obcn.config import DetectorConfig
 from obcn.data import Annotations
-from obcn.engine.evaluate import average_precision, category_ids, coco_rows, detect
+from obcn.engine.evaluate import average_precision
 from obcn.errors import UserError
 from obcn.explain import select
 from obcn.models.detector import build_detector
 from obcn.offsets import SideCode, SupportPointCodec, UniformBins
 from obcn.records import files
 from obcn.records.coco import coco_of_records
+from obcn.records.detections import category_ids, coco_rows, detect
 from obcn.records.files import RecordInfo, RecordWriter, join_records, read_info, read_records
 from obcn.records.rows import match_truths, photo_columns
 from obcn.records.schema import COORDINATES, CORNERS, each, record_columns

@@ -1,4 +1,4 @@
-"""Which packages may import which: obcn stands alone, app and analysis beside each other on it."""
+"""Which packages may import which: obcn stands alone, floor upon floor, app and analysis beside each other on it."""
 
 import ast
 from pathlib import Path
@@ -10,6 +10,11 @@ FORBIDDEN = {
     "obcn": {"app", "analysis", "streamlit"},
     "analysis": {"app", "streamlit"},
     "app": {"analysis"},
+    "obcn/offsets": {"obcn.models", "obcn.data", "obcn.records", "obcn.engine", "obcn.tables", "obcn.figures"},
+    "obcn/models": {"obcn.records", "obcn.engine", "obcn.tables", "obcn.figures"},
+    "obcn/data": {"obcn.records", "obcn.engine", "obcn.tables", "obcn.figures"},
+    "obcn/records": {"obcn.engine", "obcn.tables", "obcn.figures"},
+    "obcn/engine": {"obcn.tables", "obcn.figures"},
     "obcn/tables": {"plotly", "obcn.figures"},
 }
 

@@ -7,10 +7,11 @@ from torchvision.models.detection.transform import resize_boxes
 
 from analysis.frozen.features import FeatureBatch, FrozenFeatures
 from analysis.frozen.heads import Head
-from obcn.engine.evaluate import average_precision, coco_rows
+from obcn.engine.evaluate import average_precision
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.selection import ScoredCandidates, select_detections, split_by_image
 from obcn.offsets import OffsetCodec
+from obcn.records.detections import coco_rows
 from obcn.studies.tables import Metrics
 
 

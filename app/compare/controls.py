@@ -13,6 +13,7 @@ from app.detectors import ModelFile, first_models
 from app.markup import plain
 from app.paths import typed_path
 from app.photos import UPLOAD_TYPES, Photo, sample_paths
+from app.uploads import stored_name
 from obcn.data import read_photo
 from obcn.errors import UserError
 from obcn.figures.lines import MOST_MODELS
@@ -196,7 +197,7 @@ def _load(file: str, chosen: Sequence[str]) -> None:
 
 
 def _use_uploads() -> None:
-    links.take_uploads([(file.name, file.getvalue()) for file in st.session_state["upload"]])
+    links.take_uploads([(stored_name(file.name), file.getvalue()) for file in st.session_state["upload"]])
 
 
 def _use_another() -> None:

@@ -51,7 +51,7 @@ def offer_runs(data: str, photos: str) -> None:
             st.caption(f"Not offered, since they know none of the classes: {plain(', '.join(strangers))}.")
         if missing:
             st.caption(f"{missing:,} more photos are named in the data set but are not in the folder.")
-        chosen = st.multiselect("Models to run", list(models), default=list(models)[:FIRST], key="run-models")
+        chosen = st.multiselect("Models to run", list(models), default=first_of(models), key="run-models")
         devices = detectors.devices()
         device = st.selectbox("Device", devices, key="run-device") if len(devices) > 1 else devices[0]
         runs = runs_of([Job.of(models[name], data, photos, annotations) for name in chosen], len(annotations))
@@ -61,9 +61,15 @@ def offer_runs(data: str, photos: str) -> None:
 
 
 def fitting(models: Mapping[str, ModelFile], classes: Sequence[str]) -> dict[str, ModelFile]:
-    """Models that know some of a data set's classes, those that know the most first."""
+    """Models that know some of a data set's classes, those that know the most first, and of them the fewest others."""
     shared = {name: len(set(model.card.classes) & set(classes)) for name, model in models.items()}
-    return {name: models[name] for name in sorted(models, key=lambda name: -shared[name]) if shared[name]}
+    order = sorted(models, key=lambda name: (-shared[name], len(models[name].card.classes)))
+    return {name: models[name] for name in order if shared[name]}
+
+
+def first_of(models: Mapping[str, ModelFile]) -> list[str]:
+    """Those to begin with: the first two, but of a training run its best alone, whose twin its last is."""
+    return [name for name, model in models.items() if model.path.stem != "last"][:FIRST]
 
 
 def _show_runs(names: Sequence[str], runs: Sequence[Run], device: str, busy: bool) -> None:

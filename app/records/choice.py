@@ -22,7 +22,7 @@ from app.records.found import (
     shipped_folder,
 )
 from app.sources import DATA_ENDINGS, RECORD_ENDING, is_data_file, voc_root
-from app.uploads import UploadFolder
+from app.uploads import UploadFolder, stored_name
 from obcn.errors import UserError
 from obcn.records.files import RecordInfo
 from obcn.resources import ROOT
@@ -249,10 +249,12 @@ def _upload_files(key: str) -> None:
         on_change=_take_upload,
         args=(key,),
     )
+    for problem in st.session_state.pop(_refused_key(key), ()):
+        st.error(plain(problem), icon=":material/error:")
 
 
 def _name_photos(keys: Mapping[str, str], data: str, photos: str) -> None:
-    st.text_input(
+    folder = st.text_input(
         "Your photos",
         key=keys["folder"],
         bind="query-params",
@@ -268,7 +270,7 @@ def _name_photos(keys: Mapping[str, str], data: str, photos: str) -> None:
         bind="query-params",
         on_change=_leave_what_ships,
         args=(keys["records"],),
-        placeholder=data or "COCO file, VOC folder or data.yaml",
+        placeholder=own_data("", folder.strip())[0] or data or "COCO file, VOC folder or data.yaml",
         help="A COCO file, a VOC folder, one split of it (…/ImageSets/Main/val.txt), or a data file as `obcn train` "
         "takes it, YOLO's too. Left empty, what the record file names.",
     )
@@ -315,11 +317,20 @@ def _upload_key(key: str) -> str:
     return f"{key}-upload"
 
 
+def _refused_key(key: str) -> str:
+    return f"{key}-refused"
+
+
 def _take_upload(key: str) -> None:
     """Put uploaded files among the chosen: on this server's disk, under their own names."""
     state = st.session_state
     for file in state[_upload_key(key)] or ():
-        path = _uploads().keep({file.name: file.getvalue()}) / Path(file.name).name
+        name = stored_name(file.name)
+        try:
+            path = _uploads().keep({name: file.getvalue()}) / name
+        except UserError as error:
+            state[_refused_key(key)] = [*state.get(_refused_key(key), ()), f"{name}: {error}"]
+            continue
         offer(path)
         if str(path) not in state[key]:
             state[key] = [*state[key], str(path)]

@@ -91,6 +91,6 @@ def _what_next(output: Path, data: Path) -> str:
             f"done: {path}{reached}; next:",
             f"  obcn eval --model {model} --data {quote(str(data))}",
             f"  obcn predict PHOTO... --model {model} --save drawn",
-            "  streamlit run app/main.py        # and load it on the page Models",
+            f"  obcn app --model {model}",
         )
     )

@@ -10,12 +10,13 @@ from rich.table import Table
 from obcn.checkpoints import Card, Evaluation
 from obcn.data import Annotations
 from obcn.engine.distributed import ALONE, Ranks
-from obcn.engine.evaluate import average_precision, detect, result_rows
+from obcn.engine.evaluate import average_precision, result_rows
 from obcn.engine.progress import progress_bar
 from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.metrics import FIGURES
 from obcn.models.scoring import DetectorCard, PhotoScorer
+from obcn.records.detections import detect
 from obcn.records.write import recorded
 
 

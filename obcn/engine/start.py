@@ -42,7 +42,7 @@ def starting_point(settings: RunSettings) -> str:
     if settings.init is None:
         return "starts from ImageNet's trunk; all else is fresh"
     classes = read_card(find_checkpoint(settings.init)).classes
-    if classes == settings.classes:
+    if set(classes) == set(settings.classes):
         return f"starts from {settings.init}; what writes offsets starts fresh"
     return (
         f"starts from {settings.init}; its classes are others ({', '.join(classes)}), so class scores start fresh too"

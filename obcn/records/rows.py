@@ -9,9 +9,9 @@ from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
 
 from obcn.data.annotations import is_ignored
-from obcn.engine.evaluate import coco_rows
 from obcn.offsets import BoxCode, OffsetCode, OffsetCodec, StageExplanation
 from obcn.offsets.box_code import slope
+from obcn.records.detections import coco_rows
 from obcn.records.files import Columns
 from obcn.records.schema import COORDINATES, CORNERS, each
 

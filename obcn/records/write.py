@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from obcn.data.annotations import Annotations
-from obcn.engine.evaluate import Photo, category_ids, detect
 from obcn.errors import UserError
 from obcn.models.scoring import DetectorCard, PhotoScorer
 from obcn.offsets import OffsetCodec
+from obcn.records.detections import Photo, category_ids, detect
 from obcn.records.files import RecordInfo, RecordWriter
 from obcn.records.rows import photo_columns
 
@@ -44,7 +44,7 @@ def recorded(
     The file appears, whole, when the last photo has passed; a run that stops early leaves none.
 
     Args:
-        photos: COCO image records with detections, as :func:`obcn.engine.evaluate.detect` yields them.
+        photos: COCO image records with detections, as :func:`obcn.records.detections.detect` yields them.
         detector: what found them.
         name: what to call it, as :func:`obcn.checkpoints.checkpoint_name` does.
         card: its card.

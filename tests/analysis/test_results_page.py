@@ -193,3 +193,13 @@ def test_the_findings_say_how_far_other_settings_of_ranking_and_voting_lie_above
     assert shipped == pytest.approx(evaluated, abs=0.02)
     page = " ".join((ROOT / "docs" / "findings.md").read_text(encoding="utf-8").split())
     assert f"the best of them on these photos stands {table.AP.max() - shipped:+.1f} above" in page
+
+
+def test_the_findings_say_what_a_learned_ranking_gives() -> None:
+    table = pd.read_csv(ROOT / "results" / "voc2012-animals-val" / "learned_ranking.csv")
+    table = table[table.merge_by == "voting"].set_index("rank_by")
+    figures = ["AP", "AP90", "AP50"]
+    ap, ap90, ap50 = table.loc["learned", figures] - table.loc["certainty", figures]
+    page = " ".join((ROOT / "docs" / "findings.md").read_text(encoding="utf-8").split())
+    assert ap < 0.3
+    assert f"as GFLv2 does: {ap:+.1f} of AP (AP90 {ap90:+.1f}, AP50 {ap50:+.1f})" in page

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "tests" / "screenshots"
-SLOW = 180_000  # ms; the first visit also loads PyTorch and both checkpoints, perhaps on a busy machine
+SLOW = 600_000  # ms; the first visit also loads PyTorch and both checkpoints, perhaps on a busy machine
 
 
 def finished(page: Page) -> None:

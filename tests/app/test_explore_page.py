@@ -13,7 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import detectors
 from app.records import choice, found, run
+from app.uploads import UploadFolder
 from obcn.checkpoints import Card, Evaluation
+from obcn.errors import UserError
 from obcn.records.files import read_info, read_records
 from tests.app.helpers import model as model_file
 from tests.app.test_paths import IMPOSSIBLE
@@ -113,6 +115,13 @@ def test_without_annotations_a_link_carries_the_record_file(folder) -> None:
 def test_a_data_set_alone_shows_its_true_boxes_and_the_photo_without_an_object(folder) -> None:
     app = opened(truth="val.json", folder="photos", show="photos")
     assert [(tile["title"], len(tile["boxes"])) for tile in tiles(app)] == [("2 objects", 2), ("no objects", 0)]
+
+
+def test_a_folder_with_boxes_of_its_own_says_which_they_are(folder) -> None:
+    (folder / "photos" / "_annotations.coco.json").write_bytes((folder / "val.json").read_bytes())
+    app = opened(folder="photos")
+    assert app.text_input(key="truth").placeholder.endswith("photos/_annotations.coco.json")
+    assert len(tiles(app)) == 2
 
 
 def test_with_nothing_there_the_commands_are_shown(monkeypatch) -> None:
@@ -294,6 +303,20 @@ def test_an_uploaded_record_file_is_chosen_too(folder) -> None:
     assert app.selectbox(key="head").options == ["bins", "regression"]
 
 
+def test_an_upload_that_cannot_be_kept_is_one_line(folder, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise UserError("this server cannot keep the file (No space left on device); try again later")
+
+    monkeypatch.setattr(UploadFolder, "keep", full)
+    app = opened(records=["bins.parquet"])
+    app.file_uploader(key="records-upload").set_value([("mi\1ne.parquet", b"PAR1", "application/octet-stream")]).run()
+    assert not app.exception
+    assert [error.value for error in app.error] == [
+        "mi\\_ne.parquet\\: this server cannot keep the file (No space left on device); try again later"
+    ]
+    assert app.multiselect(key="records").value == ["bins.parquet"]
+
+
 @pytest.mark.parametrize("word", IMPOSSIBLE)
 def test_words_that_are_no_paths_are_one_line_each(folder, word) -> None:
     app = opened(records=[word, "bins.parquet"], folder=word)
@@ -410,13 +433,15 @@ def test_mistakes_by_kind_with_what_they_cost(folder) -> None:
 def test_models_that_fit_the_data_are_offered_and_no_others(folder, monkeypatch) -> None:
     known = {
         "regression": model_file("regression", "regression", ("zebra",)),
-        "obcn": model_file("obcn", "obcn", ("cat", "zebra")),
+        "obcn": model_file("obcn", "obcn", ("cat", "dog", "zebra")),
         "mine/best": model_file("mine/best", "obcn", ("cat", "dog")),
+        "mine/last": model_file("mine/last", "obcn", ("cat", "dog")),
+        "half": model_file("half", "obcn", ("cat",)),
     }
     monkeypatch.setattr(detectors, "available_models", lambda: known)
     monkeypatch.setattr(run, "stamp", lambda path: 0)
     app = opened(folder="photos", truth="val.json")
-    assert app.multiselect(key="run-models").options == ["mine/best", "obcn"]
+    assert app.multiselect(key="run-models").options == ["mine/best", "mine/last", "obcn", "half"]
     assert app.multiselect(key="run-models").value == ["mine/best", "obcn"]
     assert any("know none of the classes: regression" in caption.value for caption in app.caption)
     monkeypatch.setattr(detectors, "available_models", lambda: {"regression": known["regression"]})

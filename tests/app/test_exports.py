@@ -49,6 +49,7 @@ def made(monkeypatch) -> dict:
 
 
 @pytest.mark.skipif(not browser_found(), reason="no Chrome or Chromium here")
+@pytest.mark.slow
 def test_pictures_have_a_title_and_paper_in_the_theme() -> None:
     drawn = Image.open(io.BytesIO(exports.picture(figure(width=300, height=200), "One line", "#12161B", "png")))
     assert drawn.size == (600, 520), "two pixels for one, and room for the title"

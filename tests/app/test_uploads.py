@@ -1,15 +1,19 @@
 """What visitors bring is bounded: photos in memory, files on the disk."""
 
+import errno
 import io
+import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from app.photos import Photo, PhotoShelf
-from app.uploads import UploadFolder
+from app.uploads import UploadFolder, stored_name
+from obcn.errors import UserError
 from tests.app.browsing import ROOT
 
 # 300 MB in blocks too small for pages of their own, of which one in a hundred stays.
@@ -80,6 +84,45 @@ def test_uploaded_files_appear_under_their_names_and_the_oldest_go() -> None:
     assert not third.exists()
     large = uploads.keep({"d": io.BytesIO(b"z" * 99).getvalue()})
     assert [folder.name for folder in uploads.folder.iterdir()] == [large.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("dog.jpg", "dog.jpg"),
+        ("my dög 2.tar.gz", "my dög 2.tar.gz"),
+        ("../..\\up/a.b", "a.b"),
+        ("nul\0 and \udcff.parquet", "nul_ and _.parquet"),
+        ("..", "file"),
+        ("", "file"),
+        ("a/", "file"),
+        ("x" * 5000 + ".parquet", "x" * 180 + ".parquet"),
+        ("\N{COLLISION SYMBOL}" * 300, "\N{COLLISION SYMBOL}" * 45),
+    ],
+)
+def test_a_strangers_file_name_is_kept_as_far_as_disks_and_pages_take_it(name, stored) -> None:
+    """Mutant: a NUL, half a pair of UTF-16 or a name too long ends in a traceback."""
+    assert stored_name(name) == stored
+    assert stored_name(stored) == stored
+    uploads = UploadFolder("obcn-test-", most_bytes=25)
+    assert (uploads.keep({name: b"x"}) / stored).read_bytes() == b"x"
+
+
+def test_a_full_disk_is_one_line_that_names_no_folder_and_leaves_nothing(monkeypatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        path.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    uploads = UploadFolder("obcn-test-", most_bytes=25)
+    kept = uploads.keep({"b": b"y"})
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for name, content in (("a", b"x"), ("c", b"y")):
+        with pytest.raises(
+            UserError, match=r"^this server cannot keep the file \(No space left on device\); try again"
+        ):
+            uploads.keep({name: content})
+    assert list(uploads.folder.iterdir()) == [kept]
+    assert [path.name for path in kept.iterdir()] == ["b"]
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep their own accounts")

@@ -11,7 +11,7 @@ from obcn.errors import UserError
 HANDLED, REFUSED = "handled", "refused"
 EITHER = (HANDLED, REFUSED)
 # Seconds; nothing small may take longer, on a busy machine either. A browser or a whole run may take the other.
-SLOWEST, SLOWEST_WHOLE = 240, 600
+SLOWEST, SLOWEST_WHOLE = 240, 1200
 # What stands where a number or a word is expected.
 ODD_VALUES = (
     *(None, True, "", "0", "nan", "x" * 5000, "\udcff", "\0", "<script>alert(1)</script>", "../../../etc/passwd"),

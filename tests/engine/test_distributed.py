@@ -1,11 +1,8 @@
 """Two processes do what one does: the same losses, the same figures, and a run that outlives one of them."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import torch
 
 from obcn.engine.distributed import ALONE, Ranks
 from obcn.records.files import read_info, read_records
+from tests.engine.processes import Forked
 from tests.engine.test_resume import figures, saved_step
 
 # Chance is taken out where it differs: several processes draw other samples of candidates than one does. All are drawn
@@ -44,7 +42,7 @@ main()
 """
 
 
-def launch(processes: int, *command: str, **environment: str) -> list[subprocess.Popen]:
+def launch(processes: int, *command: str, **environment: str) -> list[Forked]:
     """What torchrun sets, without its agent: each process on its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -52,14 +50,13 @@ def launch(processes: int, *command: str, **environment: str) -> list[subprocess
     started = []
     for rank in range(processes):
         job = {"WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        env = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port} | job | environment
-        started.append(subprocess.Popen([sys.executable, *command], env=env, stderr=subprocess.PIPE, text=True))
+        started.append(Forked(*command, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **job, **environment))
     return started
 
 
-def finish(processes: list[subprocess.Popen]) -> None:
+def finish(processes: list[Forked]) -> None:
     for process in processes:
-        _, errors = process.communicate(timeout=900)
+        errors = process.finish(timeout=900)
         assert process.returncode == 0, errors
 
 
@@ -98,15 +95,15 @@ def test_a_run_outlives_the_death_of_one_process(own_folder, tmp_path):
     command = ("-m", "obcn.cli", *training(own_folder, output, "--save-every", "1"))
     first, second = launch(2, *command)
     while not output.is_dir() or saved_step(output) < 2:
-        assert first.poll() is None, first.stderr.read()
+        assert first.poll() is None, first.errors()
         time.sleep(0.02)
     second.send_signal(signal.SIGKILL)
     # Far below the ten minutes that it waits for one that is only slow.
-    _, errors = first.communicate(timeout=180)
+    errors = first.finish(timeout=180)
     assert first.returncode == 2
     assert "Traceback" not in errors
     assert "obcn: another process of this run is gone" in errors
-    second.communicate()
+    second.finish(timeout=60)
     step = saved_step(output)
     assert 2 <= step < 12
 
@@ -115,7 +112,7 @@ def test_a_run_outlives_the_death_of_one_process(own_folder, tmp_path):
     finish(launch(2, "-m", "obcn.cli", *training(own_folder, tmp_path / "whole")))
     assert figures(output) == figures(tmp_path / "whole")
     (alone,) = launch(1, *command, "--resume", "--epochs", "5")
-    _, errors = alone.communicate(timeout=900)
+    errors = alone.finish(timeout=900)
     assert alone.returncode == 0, errors
     assert "in 1 process(es), was in 2: what is sampled by chance differs" in errors
     assert saved_step(output) == 15

@@ -13,11 +13,12 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from obcn.data import Annotations
-from obcn.engine.evaluate import average_precision, category_ids, coco_rows, evaluate
+from obcn.engine.evaluate import average_precision, evaluate
 from obcn.errors import UserError
 from obcn.models.scoring import ScoredPhoto
 from obcn.models.selection import DetectionThresholds, ScoredCandidates
 from obcn.offsets import RegressionCodec
+from obcn.records.detections import category_ids, coco_rows
 
 CATEGORIES = [{"id": 3, "name": "ant"}, {"id": 11, "name": "bee"}, {"id": 5, "name": "cow"}]
 

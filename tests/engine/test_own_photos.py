@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
@@ -63,6 +64,7 @@ def trained(photos) -> tuple[Path, Result]:
     return output, obcn("train", photos / "own.yaml", "--data", photos / "data.yaml", *run)
 
 
+@pytest.mark.slow
 def test_a_few_photos_and_a_shipped_start_give_boxes(trained, photos, tmp_path):
     output, _ = trained
     card = read_card(output / "best.safetensors")
@@ -70,6 +72,7 @@ def test_a_few_photos_and_a_shipped_start_give_boxes(trained, photos, tmp_path):
     assert card.evaluation.metrics["AP50"] > 30
 
 
+@pytest.mark.slow
 def test_the_run_says_what_it_does_before_it_does_it(trained, photos):
     _, result = trained
     opening = result.stderr.splitlines()[:4]
@@ -80,26 +83,43 @@ def test_the_run_says_what_it_does_before_it_does_it(trained, photos):
     assert "too short" not in result.stderr
 
 
+@pytest.mark.slow
 def test_the_run_ends_with_its_checkpoint_and_what_to_do_with_it(trained, photos):
     output, result = trained
     lines = result.stdout.splitlines()
     assert lines[0].startswith(f"done: {output / 'best.safetensors'} (AP ")
     assert lines[1] == f"  obcn eval --model '{output / 'best.safetensors'}' --data {photos / 'data.yaml'}"
     assert lines[2] == f"  obcn predict PHOTO... --model '{output / 'best.safetensors'}' --save drawn"
+    assert lines[3] == f"  obcn app --model '{output / 'best.safetensors'}'"
 
 
-def test_class_scores_of_other_classes_are_not_taken_over_though_they_would_fit(trained, tmp_path):
+@pytest.mark.slow
+def test_class_scores_of_other_classes_are_not_taken_over_though_they_would_fit(trained):
     output, _ = trained
     start = load_file(output / "best.safetensors")
     detector, _ = load_checkpoint(str(output / "best.safetensors"))
     assert any("class_scores" in name for name in initialise_from(detector, str(output / "best.safetensors")))
-    detector.classes = ("box", "disc")
+    detector.classes = ("disc", "ball")
     copied = initialise_from(detector, str(output / "best.safetensors"))
     assert not any("class_scores" in name for name in copied)
     assert any("shared" in name for name in copied)
     assert copied < start.keys()
 
 
+@pytest.mark.slow
+def test_class_scores_of_the_same_classes_come_in_the_order_of_ones_own_data(trained):
+    """VOC folders name no order, and are read in that of the alphabet."""
+    output, _ = trained
+    path = str(output / "best.safetensors")
+    detector, _ = load_checkpoint(path)
+    weight = detector.roi_heads.box_head.class_scores.weight
+    nothing, disc, box = weight.detach().clone()
+    detector.classes = ("box", "disc")
+    assert any("class_scores" in name for name in initialise_from(detector, path))
+    assert torch.equal(weight, torch.stack((nothing, box, disc)))
+
+
+@pytest.mark.slow
 def test_predict_and_eval_give_the_files_own_ids(trained, photos, tmp_path):
     output, _ = trained
     model = ("--model", output / "best.safetensors", "--device", "cpu")

