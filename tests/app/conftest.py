@@ -12,8 +12,8 @@ from tests.app.serving import chromium, served
 def address(tmp_path_factory) -> Iterator[str]:
     """A running server's address; one server for all tests, as it is one server for all visitors.
 
-    Whatever the tests do on its pages, its log must hold no stack of the kind that Streamlit's warnings come with. One of
-    an error may be there: a test closes its page while the server writes to it.
+    Whatever the tests do on its pages, its log must hold no stack as Streamlit's warnings have. One of an
+    error may be there: a test closes its page while the server writes to it.
     """
     folder = tmp_path_factory.mktemp("server")
     log = folder / "server.log"
