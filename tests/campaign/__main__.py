@@ -44,7 +44,7 @@ MINUTES = 25
 # Families at once: most of them wait for a disk, a server or a moment.
 AT_ONCE = 6
 # Seconds that a family may go on after its time: its last case, and what it takes to end.
-GRACE = 120
+GRACE = 240
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from tests.app.test_empty_links import NAMES
 from tests.app.test_errors_page import write
 from tests.app.test_hosting import LINKS
 from tests.app.test_navigation import MAIN, VIEWS
-from tests.campaign.cases import HANDLED, Case
+from tests.campaign.cases import HANDLED, SLOWEST, Case
 
 WORDS = (
     *("", " ", "0", "-1", "1e999", "nan", "10**30", "None", "[]", "{}", "%00", "<script>alert(1)</script>", "x" * 3000),
@@ -68,7 +68,7 @@ def open_link(view: str, link: dict) -> AppTest:
     Raises:
         RuntimeError: it shows an exception.
     """
-    page = AppTest.from_file(str(MAIN), default_timeout=120)
+    page = AppTest.from_file(str(MAIN), default_timeout=SLOWEST)
     page.switch_page(f"{view}/{view}.py")
     for name, word in link.items():
         page.query_params[name] = word
