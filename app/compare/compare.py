@@ -1,5 +1,6 @@
 """Compare: one photo, several detectors that differ in how they say where a box goes."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -18,7 +19,7 @@ from app.components.photo_pair import PhotoPanel, photo_pair
 from app.detectors import ModelFile
 from app.markup import plain
 from app.photos import Photo
-from app.style import BUSY_CSS
+from app.style import dim_all_but
 from obcn.errors import UserError
 from obcn.figures.belief import box_iou
 from obcn.figures.lines import model_lines, with_models
@@ -76,7 +77,7 @@ def _compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) 
     if chosen is None:
         _explain_nothing(seen)
     else:
-        with st.container(key="obcn-object"):
+        with st.container(key="obcn-object"), st.container(key=_key_of(photo, models)):
             _show_object(seen, chosen, palette)
 
 
@@ -86,7 +87,7 @@ def _look(photo: Photo, models: Mapping[str, ModelFile], settings: Settings, pal
     The photo stands there at once and the boxes join it: same widget, same place, so nothing jumps. The numbers below
     are still the last photo's, and dim.
     """
-    st.html(BUSY_CSS)
+    st.html(dim_all_but(_key_of(photo, models)))
     _draw_photos(photo, busy_panels(models, settings), [], None, palette)
     try:
         for model in models.values():
@@ -94,6 +95,12 @@ def _look(photo: Photo, models: Mapping[str, ModelFile], settings: Settings, pal
     except UserError as error:
         st.session_state["failure"] = str(error)  # told by the next run, where nobody is looking any more
     st.rerun()
+
+
+def _key_of(photo: Photo, models: Mapping[str, ModelFile]) -> str:
+    """Names what these models say of this photo in the page's style."""
+    said_of = "".join((photo.digest, *models))
+    return f"obcn-of-{hashlib.sha256(said_of.encode()).hexdigest()[:16]}"
 
 
 def _draw_photos(

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["obcn.engine.train", "obcn.engine.evaluate", "obcn.records.files"])
@@ -27,7 +28,13 @@ class Forked:
         descriptor, self._errors = tempfile.mkstemp(prefix="obcn-stderr-")
         os.close(descriptor)
         self._process = _FORKS.Process(target=_run, args=(command, dict(os.environ) | environment, self._errors))
-        self._process.start()
+        main = sys.modules["__main__"]
+        # A page under test may stand there, which multiprocessing would run again in the new process.
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            self._process.start()
+        finally:
+            sys.modules["__main__"] = main
         self.pid = self._process.pid
 
     @property
