@@ -101,7 +101,7 @@ FINDINGS_QUOTES = {
     "gain_branches": (
         "bins gain [[bins, K = 1, shared minus Smooth L1, shared | AP]] there,",
         "[[bins, K = 1, of its own minus Smooth L1, of its own | AP]] in a box branch",
-        "AP90 is ([[bins, K = 1, of its own minus Smooth L1, of its own | AP90]])",
+        "(AP90 [[bins, K = 1, of its own minus Smooth L1, of its own | AP90]])",
         "Smooth L1 wins [[Smooth L1, of its own minus Smooth L1, shared | AP]]",
     ),
     "later_heads": (
@@ -129,7 +129,7 @@ FINDINGS_CLEAR = [
     ("second_look", "bins, K = 1 minus regression", "AP", False),
     ("cascade", "cascade, bins K = 1 minus cascade, regression", "AP90", True),
     ("cascade", "cascade, bins K = 1 minus cascade, regression", "AP", False),
-    ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP", False),
+    ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP", True),
     ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP90", True),
     ("later_heads", "distribution focal loss minus bins, K = 1", "AP90", True),
     ("later_heads", "distribution focal loss minus bins, K = 1", "AP", False),
