@@ -43,7 +43,7 @@ Random record files of matched detections (K = 2, every column, twenty classes, 
 in a process of its own, PyTorch's 0.7 GB included. `ap_by_iou` is without bands: each of its 1,000 draws ranks all rows
 anew. It matches class by class with `pycocotools`, in whose Python loops it spends most of its time; we offer nothing
 home-made instead. `explore` is the table that the page works on. The target was growth no faster than the rows, and ten
-million of them in under 4 GB.
+million of them in under 4 GB; sizes that are not in the table are not measured yet.
 """
 
 
