@@ -100,7 +100,7 @@ def _verdict(milliseconds: dict, target: float, more_is_better: bool) -> str:
     plain, ours = milliseconds[PLAIN]["median"], milliseconds["obcn"]["median"]
     share = plain / ours if more_is_better else ours / plain
     met = share >= target if more_is_better else share <= target
-    return f"OBCN's share is {share:.2f}: the target of {target} is {'met' if met else 'missed'}.\n"
+    return f"OBCN's share is {share:.3f}: the target of {target} is {'met' if met else 'missed'}.\n"
 
 
 def _source(result: dict) -> str:
