@@ -125,7 +125,7 @@ def ranking_table(
                     way = replace(way, rank_by="certainty")
                 elif rank_by == "learned":
                     # What was above the threshold stays: the product ranks, it does not drop.
-                    candidates, way = _reranked(detector.codec, candidates, way.score, layer), replace(way, score=0.0)
+                    candidates, way = reranked(detector.codec, candidates, way.score, layer), replace(way, score=0.0)
                 shape = record["height"], record["width"]
                 rows += coco_rows(record["id"], select_detections(candidates, shape, detector.codec, way), ids)
             figures = average_precision(photos, rows)
@@ -134,7 +134,8 @@ def ranking_table(
 
 
 @torch.no_grad()
-def _reranked(codec: OffsetCodec, scored: ScoredCandidates, least: float, layer: nn.Module) -> ScoredCandidates:
+def reranked(codec: OffsetCodec, scored: ScoredCandidates, least: float, layer: nn.Module) -> ScoredCandidates:
+    """Candidates whose probabilities are multiplied by the learned IoU, and are 0 where they did not pass ``least``."""
     quality = layer(distribution_statistics(codec, scored.offset_outputs[:, 0])).sigmoid()[:, None]
     counted = scored.probabilities * (scored.probabilities > least)
     return ScoredCandidates(scored.boxes, counted * quality, scored.offset_outputs)

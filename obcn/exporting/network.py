@@ -9,7 +9,6 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.rpn import RegionProposalNetwork
@@ -19,6 +18,7 @@ from torchvision.ops.poolers import LevelMapper, _setup_scales
 
 from obcn.models.cascade import CascadeRoIHeads
 from obcn.models.detector import Detector
+from obcn.models.padding import pad_evenly
 from obcn.models.roi_heads import OffsetRoIHeads
 
 # Photos are padded to whole cells of the coarsest level but one.
@@ -45,7 +45,8 @@ class ExportedNetwork(nn.Module):
         self.least, self.most = float(transform.min_size[-1]), float(transform.max_size)
         self.register_buffer("mean", torch.tensor(transform.image_mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(transform.image_std).view(1, 3, 1, 1))
-        self.trunk = with_fixed_padding(detector.backbone)
+        self.trunk = copy.deepcopy(detector.backbone)
+        pad_evenly(self.trunk)
         self.proposals = Proposals(detector.rpn)
         heads = detector.roi_heads
         stages = list(heads.stages) if isinstance(heads, CascadeRoIHeads) else [heads]
@@ -158,27 +159,6 @@ class Pool(nn.Module):
             pooled.append(roi_align(features[name], regions, self.output_size, scale, self.sampling_ratio))
             rows.append(here)
         return torch.cat(pooled)[torch.cat(rows).argsort()]
-
-
-def with_fixed_padding(trunk: nn.Module) -> nn.Module:
-    """A copy whose padding does not depend on the photo's size.
-
-    TensorFlow's "same" padding of a convolution of stride 2 does, by whether its input is even; here all are.
-    """
-    copied = copy.deepcopy(trunk)
-    for name, layer in list(copied.named_modules()):
-        if isinstance(layer, Conv2dSame):
-            assert layer.stride == (2, 2)
-            down, along = layer.kernel_size
-            left, top = (along - 2) // 2, (down - 2) // 2
-            pads = left, along - 2 - left, top, down - 2 - top
-            plain = nn.Conv2d(
-                layer.in_channels, layer.out_channels, (down, along), 2,
-                groups=layer.groups, bias=layer.bias is not None,
-            )  # fmt: skip
-            plain.load_state_dict(layer.state_dict())
-            copied.set_submodule(name, nn.Sequential(nn.ZeroPad2d(pads), plain))
-    return copied
 
 
 def _worth_a_look(likely: Tensor, threshold: float) -> Tensor:

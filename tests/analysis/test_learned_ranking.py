@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.learned_ranking import distribution_statistics, quality_layer, true_ious
+from analysis.learned_ranking import distribution_statistics, quality_layer, reranked, true_ious
 from obcn.models.selection import ScoredCandidates
 from obcn.offsets import BinCodec, RegressionCodec
 from tests.analysis.test_scripts import call
@@ -51,6 +51,16 @@ def test_a_layer_learns_what_the_statistics_tell() -> None:
     with torch.no_grad():
         predicted = layer(statistics).sigmoid()
     assert torch.corrcoef(torch.stack((predicted, ious)))[0, 1] > 0.9
+
+
+def test_probabilities_are_multiplied_by_the_iou_and_none_is_raised_over_the_threshold() -> None:
+    probabilities = torch.tensor([[0.1, 0.8, 0.04], [0.3, 0.1, 0.6]])
+    scored = ScoredCandidates(torch.zeros(2, 4), probabilities, torch.zeros(2, 1, 4 * 6))
+    half = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(20, 1), torch.nn.Flatten(start_dim=0))
+    for parameter in half.parameters():
+        torch.nn.init.zeros_(parameter)
+    found = reranked(BinCodec(num_bins=4), scored, 0.05, half).probabilities
+    torch.testing.assert_close(found, torch.tensor([[0.05, 0.4, 0.0], [0.15, 0.05, 0.3]]))
 
 
 def test_the_script_writes_a_row_for_each_way(tmp_path) -> None:

@@ -15,13 +15,13 @@ from obcn.studies.shared_gradients import (
     has_shared_gradients,
     shared_gradient_table,
 )
-from obcn.studies.study import Protocol, Row, Study, load_study
-from obcn.studies.tables import study_table
+from obcn.studies.study import Row, Study, load_study
+from tests.analysis.test_studies import results as made_up
 
-SHARES = (0.0, 1.0, 3.0)
-# Bins at g = 1 ask as much as Smooth L1 at g = 3.
-NORMS = {"Smooth L1": (0.0, 0.1, 0.31), "bins": (0.0, 0.3, 0.9)}
-APS = {"Smooth L1": (30.0, 33.0, 35.0), "bins": (31.0, 36.5, 34.0)}
+SHARES = (0.0, 0.1, 1.0, 3.0)
+# Bins at g = 1 ask as much as Smooth L1 at g = 3. At g = 0.1 norms lie closer, but one is three times the other.
+NORMS = {"Smooth L1": (0.0, 0.002, 0.1, 0.31), "bins": (0.0, 0.006, 0.3, 0.9)}
+APS = {"Smooth L1": (30.0, 31.0, 33.0, 35.0), "bins": (31.0, 32.0, 36.5, 34.0)}
 
 STUDY = Study(
     title="Shared",
@@ -51,23 +51,7 @@ def results() -> StudyResults:
         for place, share in enumerate(SHARES)
         for seed in (0, 1)
     }
-    return StudyResults(
-        title=STUDY.title,
-        question=STUDY.question,
-        baseline=STUDY.baseline,
-        paper_table=None,
-        axis=STUDY.axis,
-        figure=STUDY.figure,
-        command="python -m analysis.ablation --table shared",
-        commits=["abc"],
-        dates=("2026-01-01T00:00:00+00:00", "2026-01-01T01:00:00+00:00"),
-        data="some-photos",
-        photos=(20, 10),
-        trunk="regression-12345678",
-        protocol=Protocol(trunk="regression", seeds=(0, 1), head={}, schedule={}),
-        table=study_table(STUDY, outcomes, {}).to_dict("records"),
-        outcomes={row.name: {seed: outcomes[row.name, seed] for seed in (0, 1)} for row in STUDY.rows},
-    )
+    return made_up(STUDY, outcomes)
 
 
 def test_the_pair_is_ofequal_norms_not_of_equal_shares(results: StudyResults) -> None:
@@ -97,9 +81,9 @@ def test_the_page_says_norms_and_gains(results: StudyResults) -> None:
 def test_the_figure_has_every_share_and_no_gradient_at_the_edge(results: StudyResults) -> None:
     figure = study_figure(results)
     bins = next(trace for trace in figure.data if trace.name == "bins")
-    assert list(bins.text) == ["0", "1", "3"]
-    assert bins.x[0] == pytest.approx(0.1 / 3)
-    assert list(bins.x[1:]) == pytest.approx([0.3, 0.9])
+    assert list(bins.text) == ["0", "0.1", "1", "3"]
+    assert bins.x[0] == pytest.approx(0.002 / 3)
+    assert list(bins.x[1:]) == pytest.approx([0.006, 0.3, 0.9])
     assert figure.layout.xaxis.ticktext[0] == "none"
 
 
