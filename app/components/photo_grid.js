@@ -5,6 +5,7 @@ const MARKS = { better: "▲", worse: "▼" };
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const grid = parentElement.querySelector(".grid");
+  if (isLate(grid, data)) return;
   data.tiles.forEach((tile, number) => {
     const item = grid.children[number] ?? grid.appendChild(document.createElement("li"));
     const drawn = JSON.stringify([tile, data.lines]);

@@ -6,20 +6,18 @@ and three elements per picture.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import streamlit as st
 
+from app.components import in_order, read_files
 from obcn.figures.lines import line_data
 from obcn.figures.palette import Line, Palette
-
-_HERE = Path(__file__).parent
 
 _component = st.components.v2.component(
     "obcn_photo_grid",
     html='<ul class="grid"></ul>',
-    css=(_HERE / "photo_grid.css").read_text(encoding="utf-8"),
-    js=(_HERE / "photo_grid.js").read_text(encoding="utf-8"),
+    css=read_files("photo_grid.css"),
+    js=read_files("in_order.js", "photo_grid.js"),
 )
 
 
@@ -75,12 +73,9 @@ def photo_grid(
         key: the widget's.
         on_open: without arguments.
     """
-    _component(
-        key=key,
-        data={
-            "tiles": [asdict(tile) for tile in tiles],
-            "lines": {name: line_data(line) for name, line in lines.items()},
-            "halo": palette.halo,
-        },
-        on_opened_change=on_open,
-    )
+    data = {
+        "tiles": [asdict(tile) for tile in tiles],
+        "lines": {name: line_data(line) for name, line in lines.items()},
+        "halo": palette.halo,
+    }
+    _component(key=key, data=in_order(key, data), on_opened_change=on_open)

@@ -5,6 +5,7 @@ const CROWD = 25; // boxes on one photo; more are drawn thin, so that the photo 
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const pair = parentElement.querySelector(".pair");
+  if (isLate(pair, data)) return;
   pair.classList.toggle("choosing", data.chosen !== null);
   pair.classList.toggle("crowded", data.panels.some((panel) => panel.boxes.length > CROWD));
   pair.style.setProperty("--halo", data.halo);

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import streamlit as st
 
-from app.components import read_files
+from app.components import in_order, read_files
 from app.photos import Photo
 from obcn.figures.crops import photo_uri
 from obcn.figures.lines import CHOSEN, line_data
@@ -22,7 +22,7 @@ _component = st.components.v2.component(
     "obcn_photo_pair",
     html='<div class="pair" tabindex="-1"></div>',
     css=read_files("marks.css", "photo_pair.css"),
-    js=read_files("marks.js", "photo_zoom.js", "photo_pair.js"),
+    js=read_files("in_order.js", "marks.js", "photo_zoom.js", "photo_pair.js"),
 )
 
 
@@ -91,20 +91,17 @@ def photo_pair(
         key: the widget's.
         on_choose: without arguments.
     """
-    _component(
-        key=key,
-        data={
-            "photo": _data_uri(photo),
-            "width": photo.image.width,
-            "height": photo.image.height,
-            "chosen": chosen,
-            "chosen_colour": CHOSEN,
-            "halo": palette.halo,
-            "lines": {name: line_data(line) for name, line in palette.lines.items()},
-            "panels": [asdict(panel) for panel in panels],
-        },
-        on_chosen_change=on_choose,
-    )
+    data = {
+        "photo": _data_uri(photo),
+        "width": photo.image.width,
+        "height": photo.image.height,
+        "chosen": chosen,
+        "chosen_colour": CHOSEN,
+        "halo": palette.halo,
+        "lines": {name: line_data(line) for name, line in palette.lines.items()},
+        "panels": [asdict(panel) for panel in panels],
+    }
+    _component(key=key, data=in_order(key, data), on_chosen_change=on_choose)
 
 
 # By digest, so that what is kept are words and not photos.

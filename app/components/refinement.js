@@ -4,6 +4,7 @@ const PAUSE = 1500; // ms from one step to the next, so that one can look
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".refinement");
+  if (isLate(root, data)) return;
   stop(root);
   root.data = data;
   root.style.setProperty("--halo", data.halo);

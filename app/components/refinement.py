@@ -7,7 +7,7 @@ import streamlit as st
 from PIL.Image import Image
 from torch import Tensor
 
-from app.components import read_files
+from app.components import in_order, read_files
 from obcn.boxes import centre_and_size
 from obcn.figures.belief import Belief, box_iou
 from obcn.figures.crops import crop_around
@@ -23,7 +23,7 @@ _component = st.components.v2.component(
         <div role="radiogroup" aria-label="Step of the refinement"></div></div>
       <p class="said" aria-live="polite"></p></div>""",
     css=read_files("marks.css", "crop.css", "refinement.css"),
-    js=read_files("marks.js", "crop.js", "refinement.js"),
+    js=read_files("in_order.js", "marks.js", "crop.js", "refinement.js"),
 )
 
 
@@ -50,17 +50,15 @@ def refinement(photo: Image, belief: Belief, palette: Palette, key: str) -> None
         line = "candidate" if before is None else belief.rule
         steps.append({"name": name, "said": say_step(name, before, box, truth), **drawn(box, line)})
         before = box
-    _component(
-        key=key,
-        data={
-            "photo": uri,
-            "width": right - left,
-            "height": bottom - top,
-            "halo": palette.halo,
-            "steps": steps,
-            "truth": None if truth is None else drawn(truth, "truth"),
-        },
-    )
+    data = {
+        "photo": uri,
+        "width": right - left,
+        "height": bottom - top,
+        "halo": palette.halo,
+        "steps": steps,
+        "truth": None if truth is None else drawn(truth, "truth"),
+    }
+    _component(key=key, data=in_order(key, data))
 
 
 def refinement_steps(belief: Belief) -> dict[str, Tensor]:

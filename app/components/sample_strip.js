@@ -1,5 +1,6 @@
 export default function ({ data, parentElement, setTriggerValue }) {
   const strip = parentElement.querySelector(".strip");
+  if (isLate(strip, data)) return;
   strip.setAttribute("aria-label", data.label);
   strip.classList.toggle("row", data.row);
   data.photos.forEach(({ name, label, thumbnail }, number) => {

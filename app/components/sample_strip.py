@@ -4,20 +4,20 @@ import base64
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 from PIL import ImageOps
 from PIL.Image import Image
 
-_HERE = Path(__file__).parent
+from app.components import in_order, read_files
+
 _THUMBNAIL = (160, 120)
 
 _component = st.components.v2.component(
     "obcn_sample_strip",
     html='<div class="strip" role="group"></div>',
-    css=(_HERE / "sample_strip.css").read_text(encoding="utf-8"),
-    js=(_HERE / "sample_strip.js").read_text(encoding="utf-8"),
+    css=read_files("sample_strip.css"),
+    js=read_files("in_order.js", "sample_strip.js"),
 )
 
 
@@ -49,7 +49,8 @@ def sample_strip(
         row: all in one row, which scrolls; else three in a row.
     """
     drawn = [{"name": photo.name, "label": photo.label, "thumbnail": _thumbnail(photo)} for photo in photos]
-    _component(key=key, data={"photos": drawn, "chosen": chosen, "label": label, "row": row}, on_picked_change=on_pick)
+    data = {"photos": drawn, "chosen": chosen, "label": label, "row": row}
+    _component(key=key, data=in_order(key, data), on_picked_change=on_pick)
 
 
 @st.cache_resource(show_spinner=False, max_entries=256, hash_funcs={StripPhoto: lambda photo: photo.name})

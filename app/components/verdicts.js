@@ -2,6 +2,7 @@
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".verdicts");
+  if (isLate(root, data)) return;
   root.hidden_boxes ??= new Set(); // stay hidden while the visitor goes from object to object
   root.style.setProperty("--halo", data.halo);
   drawPhoto(root, data);

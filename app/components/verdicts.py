@@ -6,7 +6,7 @@ import streamlit as st
 from PIL.Image import Image
 from torch import Tensor
 
-from app.components import read_files
+from app.components import in_order, read_files
 from obcn.boxes import centre_and_size
 from obcn.figures.belief import box_iou
 from obcn.figures.crops import crop_around
@@ -20,7 +20,7 @@ _component = st.components.v2.component(
         <img draggable="false" alt="The part of the photo around this object"></div></div>
       <div class="legend" role="group" aria-label="Boxes to show"></div></div>""",
     css=read_files("marks.css", "crop.css", "verdicts.css"),
-    js=read_files("marks.js", "crop.js", "verdicts.js"),
+    js=read_files("in_order.js", "marks.js", "crop.js", "verdicts.js"),
 )
 
 
@@ -48,4 +48,4 @@ def verdicts(photo: Image, boxes: Mapping[str, Tensor], palette: Palette, key: s
             }
         )
     size = {"width": right - left, "height": bottom - top}
-    _component(key=key, data={"photo": uri, **size, "halo": palette.halo, "boxes": drawn})
+    _component(key=key, data=in_order(key, {"photo": uri, **size, "halo": palette.halo, "boxes": drawn}))
