@@ -1,6 +1,6 @@
 """A model's card in words, and which uploaded files make a model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from app.detectors import ModelFile
@@ -56,6 +56,15 @@ def facts_in_words(model: ModelFile) -> list[tuple[str, str]]:
     place = model.path.name if is_hosted() else from_here(model.path)
     rows.append(("file", f"{place}, {model.path.stat().st_size / 1e6:.1f} MB"))
     return rows
+
+
+def copies(model: ModelFile, known: Mapping[str, ModelFile]) -> list[str]:
+    """Names of the other models in a model's folder with the same card: a run's best epoch is often its last."""
+    return [
+        name
+        for name, other in known.items()
+        if name != model.name and other.path.parent == model.path.parent and other.card == model.card
+    ]
 
 
 def exported_in_words(model: ModelFile) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from app.detectors import ModelFile
 from app.markup import Fact, facts, plain
 from app.models.cards import (
     checkpoint_pair,
+    copies,
     exported_in_words,
     exported_pair,
     facts_in_words,
@@ -43,7 +44,10 @@ def main() -> None:
         st.code("obcn train compact_obcn --data data.yaml --output runs/obcn", language=None)
         return
     # What a visitor just brought comes first.
-    names = sorted(known, key=lambda name: name not in brought)
+    names: list[str] = []
+    for name in sorted(known, key=lambda name: name not in brought):
+        if not set(copies(known[name], known)).intersection(names):
+            names.append(name)
     for left in range(0, len(names), 2):
         for name, column in zip(names[left : left + 2], st.columns(2), strict=False):
             with column.container(border=True, height="stretch"):
@@ -117,6 +121,8 @@ def _add(files: Sequence) -> str:
 def _show(model: ModelFile, known: Mapping[str, ModelFile]) -> None:
     card = model.card
     st.subheader(plain(model.name), anchor=False)
+    if same := copies(model, known):
+        st.caption(f"Also as {plain(', '.join(same))}, with the same card.")
     if not isinstance(card, Card):
         st.markdown(plain(f"{card.codec.describe()}.") if card.codec.num_stages else NO_DISTRIBUTION)
         st.markdown("\n".join(f"- {name}: {plain(value)}" for name, value in exported_in_words(model)))

@@ -61,6 +61,23 @@ def test_a_folder_in_the_address_is_offered(tmp_path) -> None:
     assert names_of(app)[0] == name, "what was just brought comes first"
 
 
+def test_a_run_whose_best_epoch_was_its_last_has_one_card(tmp_path) -> None:
+    for name in ("best", "last", "early"):
+        shutil.copy(WEIGHTS, tmp_path / f"{name}.safetensors")
+        shutil.copy(CARD, tmp_path / f"{name}.json")
+    card = json.loads(CARD.read_text())
+    card["training"]["epochs"] = 2
+    (tmp_path / "early.json").write_text(json.dumps(card))
+    app = opened(checkpoints=str(tmp_path))
+    assert not app.exception
+    folder = tmp_path.name.replace("_", "\\_")
+    assert names_of(app)[:2] == [f"{folder}/best", f"{folder}/early"]
+    assert f"{folder}/last" not in names_of(app)
+    assert [words.value for words in app.caption if "Also as" in words.value] == [
+        f"Also as {folder}/last, with the same card."
+    ]
+
+
 @pytest.mark.parametrize("folder", ["nowhere/at/all", "tests"])
 def test_a_folder_with_nothing_says_so(folder) -> None:
     app = opened(checkpoints=folder)
