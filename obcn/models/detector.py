@@ -14,7 +14,7 @@ from obcn.config import BoxHeadConfig, DetectorConfig
 from obcn.errors import UserError
 from obcn.models.box_head import POOL_SIZE, BoxHead, LaterLook, drawn_aside
 from obcn.models.cascade import CascadeRoIHeads
-from obcn.models.ignored import ProposalNetwork
+from obcn.models.proposals import ProposalNetwork
 from obcn.models.roi_align import PyramidRoIAlign
 from obcn.models.roi_heads import OffsetRoIHeads
 from obcn.models.scoring import ScoredPhoto, photo_tensor, reduced

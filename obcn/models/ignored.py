@@ -1,7 +1,6 @@
 """Boxes that are neither object nor background: crowds, and objects that VOC calls difficult."""
 
 from torch import Tensor
-from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import box_area, box_iou
 
 
@@ -16,20 +15,6 @@ def mostly_inside(boxes: Tensor, regions: Tensor) -> Tensor:
     iou, area = box_iou(boxes, regions), box_area(boxes)[:, None]
     intersection = iou * (area + box_area(regions)) / (1 + iou)
     return (intersection >= 0.5 * area).any(1)
-
-
-class ProposalNetwork(RegionProposalNetwork):
-    """torchvision's, but anchors that are mostly inside an ``ignored`` box of the target are no background."""
-
-    def assign_targets_to_anchors(
-        self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """As torchvision's: per photo 1 for an object, 0 for background, -1 for neither; and the matched boxes."""
-        labels, matched = super().assign_targets_to_anchors(anchors, targets)
-        for boxes, target, assigned in zip(anchors, targets, labels, strict=True):
-            if "ignored" in target:
-                assigned[(assigned == 0) & mostly_inside(boxes, target["ignored"])] = -1
-        return labels, matched
 
 
 def clear_of_ignored(boxes: Tensor, target: dict[str, Tensor], foreground_iou: float) -> Tensor:
