@@ -184,7 +184,10 @@ def test_predict_takes_a_folder(tmp_path: Path) -> None:
         str(place) for place in (photos / "a.jpg", photos / "b.JPG", SAMPLES / "dog.jpg")
     ]
     (tmp_path / "none").mkdir()
-    assert_one_line_error(obcn("predict", tmp_path / "none"), "holds no photo")
+    assert_one_line_error(obcn("predict", tmp_path / "none"), "itself holds no photo")
+    (tmp_path / "above").mkdir()
+    photos.rename(tmp_path / "above" / "photos")
+    assert_one_line_error(obcn("predict", tmp_path / "above"), f"{tmp_path / 'above' / 'photos'} does: name that")
 
 
 def test_models_lists_what_ships() -> None:

@@ -90,7 +90,12 @@ def _photos(path: Path) -> list[Path]:
         return [path]
     photos = sorted(file for file in path.iterdir() if is_photo(file))
     if not photos:
-        raise UserError(f"{path} holds no photo ({', '.join(PHOTO_ENDINGS)})")
+        below = next(
+            (folder for folder in sorted(path.iterdir()) if folder.is_dir() and any(map(is_photo, folder.iterdir()))),
+            None,
+        )
+        hint = "" if below is None else f", but {below} does: name that"
+        raise UserError(f"{path} itself holds no photo ({', '.join(PHOTO_ENDINGS)}){hint}")
     return photos
 
 
