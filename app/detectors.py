@@ -161,19 +161,22 @@ def claim_uploads(words: Iterable[str]) -> None:
             _add_own(path)
 
 
-def model_of_card(card: Mapping[str, Any]) -> str | None:
-    """The first model with this card, whatever has been added to the card since; None if it is not here.
+def model_of_card(card: Mapping[str, Any], called: str = "") -> str | None:
+    """The model with this card, whatever has been added to the card since; None if it is not here.
 
     Args:
         card: as a record file keeps it.
+        called: its name there; of several models with the card, such as copies of a run, the one of this name.
     """
     models = available_models()
     try:
         wanted = _lasting(Card.model_validate(card))
     except ValidationError:
-        return next((name for name, model in models.items() if model.card.model_dump(mode="json") == card), None)
-    ours = {name: model.card for name, model in models.items() if isinstance(model.card, Card)}
-    return next((name for name, known in ours.items() if _lasting(known) == wanted), None)
+        names = [name for name, model in models.items() if model.card.model_dump(mode="json") == card]
+    else:
+        ours = {name: model.card for name, model in models.items() if isinstance(model.card, Card)}
+        names = [name for name, known in ours.items() if _lasting(known) == wanted]
+    return called if called in names else next(iter(names), None)
 
 
 def devices() -> list[str]:

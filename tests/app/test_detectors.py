@@ -142,6 +142,18 @@ def test_a_model_is_known_by_its_whole_card_but_what_is_added_later(checkpoint, 
     assert model_of_card({}) is None
 
 
+def test_of_copies_of_a_run_a_record_means_the_one_that_it_names(checkpoint, fresh, tmp_path) -> None:
+    for folder in ("copy", "mine"):
+        add_folder(put(checkpoint, tmp_path / folder).parent)
+    card = read_card(checkpoint).model_dump(mode="json")
+    assert [model_of_card(card, name) for name in ("mine/best", "copy/best", "elsewhere/best", "")] == [
+        "mine/best",
+        "copy/best",
+        "copy/best",
+        "copy/best",
+    ]
+
+
 def test_a_card_that_changes_is_read_again(checkpoint, fresh) -> None:
     there = put(checkpoint, fresh, "regression")
     assert available_models()["regression"].card.classes == ("cat", "dog", "horse")
