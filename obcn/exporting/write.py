@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OPSET = 18
 # How far the file's boxes may lie from the detector's, in the photo's pixels.
 TOLERANCE = 0.1
+# That is known to follow a pyramid of any width; 2.11 and 2.12 stop where its smallest level could be of one.
+LEAST_TORCH = "2.14"
 # Of the photo that the exporter follows; files take any size.
 EXAMPLE = (240, 320)
 
@@ -45,12 +47,17 @@ def export_detector(detector: Detector, card: Card, path: Path) -> tuple["Export
         The opened file, and how it agrees with the detector on that picture.
 
     Raises:
-        UserError: a package is missing, the head is of a kind that cannot be written, or the file does not agree.
+        UserError: a package is missing or too old, the head is of a kind that cannot be written, or the file does not
+            agree.
     """
     missing = [name for name in ("onnx", "onnxruntime", "onnxscript") if find_spec(name) is None]
     if missing:
         raise UserError(f"writing .onnx files needs {', '.join(missing)}: pip install 'obcn[export]'")
     _refuse(card)
+    if torch.__version__ < LEAST_TORCH:
+        raise UserError(
+            f"torch {torch.__version__} cannot write detectors: pip install 'obcn[export]' brings one that can"
+        )
     from obcn.exported.detector import open_exported
     from obcn.exported.trial import check_picture
 

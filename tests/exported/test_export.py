@@ -33,6 +33,8 @@ EVERY = [pytest.param(head, marks=() if head == QUICK else pytest.mark.slow) for
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Exports a small detector once."""
+    if torch.__version__ < write.LEAST_TORCH:
+        pytest.skip("this torch cannot write detectors")
     folder = tmp_path_factory.mktemp("written")
 
     @cache
@@ -154,6 +156,12 @@ def test_heads_whose_boxes_are_no_expectations_are_refused(tmp_path: Path, chang
     card = card.model_copy(update={"config": card.config.model_copy(update={"box_head": head})})
     with pytest.raises(UserError, match=said):
         export_detector(detector, card, tmp_path / "no.onnx")
+
+
+def test_an_older_torch_is_one_line(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(write, "LEAST_TORCH", "99")
+    with pytest.raises(UserError, match=r"cannot write detectors: pip install 'obcn\[export\]'"):
+        export_detector(*small(QUICK), tmp_path / "detector.onnx")
 
 
 def test_command_writes_and_tells(written: Callable[[str], Path], tmp_path: Path, monkeypatch):
