@@ -150,7 +150,8 @@ def norms_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
             name=curve,
             mode="lines+markers+text",
             text=[f"{share:g}" for share in part["at"]],
-            textposition="top center",
+            # Beside the bars, and where the line does not come from.
+            textposition=["bottom left" if step < 0 else "top left" for step in part.AP.diff()],
             textfont={"color": line.colour},
             line=stroke(line),
             marker={"symbol": line.symbol, "size": 9, "color": line.colour},
@@ -166,7 +167,7 @@ def norms_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:
         ticktext=["none", *(f"{value:g}" for value in ticks)],
     )
     figure.update_yaxes(title_text="AP, percent")
-    note = f"{results.question} Numbers: {results.axis}. Bars: one standard deviation over seeds."
+    note = f"Numbers: {results.axis}. Bars: one standard deviation over seeds."
     finish(figure, results.title, note, 600, palette, width=980)
     return figure
 

@@ -12,6 +12,7 @@ from analysis.results_page import ORDER, fill_in, results_page, verdict
 from obcn.checkpoints import load_checkpoint
 from obcn.errors import UserError
 from obcn.studies.results import read_results
+from obcn.studies.shared_gradients import at_equal_norm
 from obcn.studies.study import load_protocol, load_study
 from tests.analysis.test_studies import results
 
@@ -105,6 +106,12 @@ FINDINGS_QUOTES = {
         "(AP90 [[bins, K = 1, of its own minus Smooth L1, of its own | AP90]])",
         "Smooth L1 wins [[Smooth L1, of its own minus Smooth L1, shared | AP]]",
     ),
+    "shared_gradient": (
+        "by [[bins, K = 1, g = 0.1 minus Smooth L1, g = 0.1 | AP]] at g = 0.1",
+        "and [[bins, K = 1, g = 1 minus Smooth L1, g = 1 | AP]] at g = 1",
+        "nothing at g = 0 ([[bins, K = 1, g = 0 minus Smooth L1, g = 0 | AP]])",
+        "it loses [[Smooth L1, g = 0.1 minus Smooth L1, g = 1 | AP]]",
+    ),
     "later_heads": (
         "leads in AP90 ([[distribution focal loss minus bins, K = 1 | AP90]])",
         "is not clear ([[distribution focal loss minus bins, K = 1 | AP]])",
@@ -133,6 +140,9 @@ FINDINGS_CLEAR = [
     ("cascade", "cascade, bins K = 1 minus cascade, regression", "AP90", False),
     ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP", True),
     ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP90", True),
+    ("shared_gradient", "bins, K = 1, g = 0.1 minus Smooth L1, g = 0.1", "AP", True),
+    ("shared_gradient", "bins, K = 1, g = 0 minus Smooth L1, g = 0", "AP", False),
+    ("shared_gradient", "Smooth L1, g = 0.1 minus Smooth L1, g = 1", "AP", True),
     ("later_heads", "distribution focal loss minus bins, K = 1", "AP90", True),
     ("later_heads", "distribution focal loss minus bins, K = 1", "AP", False),
 ]
@@ -143,8 +153,8 @@ def test_what_the_findings_call_clear_is_clear(name, rows, figure, clear) -> Non
     outcomes = read_results(COMMITTED / f"{name}.json").outcomes
     own, other = rows.split(" minus ")
     gains = [outcomes[own][seed][figure] - outcomes[other][seed][figure] for seed in outcomes[own]]
-    # Student's t of two and of seven degrees of freedom.
-    quantile = {3: 4.303, 8: 2.365}[len(gains)]
+    # Student's t of as many degrees of freedom as there are seeds, less one.
+    quantile = {3: 4.303, 4: 3.182, 8: 2.365}[len(gains)]
     half = quantile * np.std(gains, ddof=1) / len(gains) ** 0.5
     assert (abs(np.mean(gains)) > half) == clear
 
@@ -162,6 +172,18 @@ def test_the_pages_say_of_the_shipped_pair_what_its_files_say(page: str) -> None
     gains = {figure: own[figure] - base[figure] for figure in ("AP80", "AP90", "AP50")}
     for figure, gain in gains.items():
         assert f"{figure} {gain:+.1f}" in text
+
+
+@pytest.mark.parametrize(("page", "words"), [("README.md", "(95%:"), ("docs/findings.md", "(95% interval")])
+def test_the_pages_say_what_bins_keep_at_equal_gradient_norm(page: str, words: str) -> None:
+    found = read_results(COMMITTED / "shared_gradient.json")
+    kept = at_equal_norm(found, "bins, K = 1", "Smooth L1")
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    interval = f"{words} {kept.gain - kept.half:+.1f} to {kept.gain + kept.half:+.1f}"
+    assert f"bins keep {kept.gain:+.1f} points" in text
+    assert interval in text
+    if page == "README.md":
+        assert f"{interval}, {len(found.protocol.seeds)} seeds)" in text
 
 
 def test_the_findings_take_the_gain_apart_as_the_evaluations_do() -> None:
