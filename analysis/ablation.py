@@ -21,8 +21,8 @@ from obcn.data import load_data_config, read_annotations
 from obcn.figures.studies import study_figure
 from obcn.metrics import OF_A_STUDY
 from obcn.studies.paper import load_paper
-from obcn.studies.results import StudyResults, compare, read_results, write_results
 from obcn.studies.study import Protocol, Study, load_protocol, load_study, study_names
+from obcn.studies.study_results import StudyResults, compare, read_results, write_results
 from obcn.studies.tables import study_table
 from obcn.tables.frames import rows_of
 

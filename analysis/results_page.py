@@ -19,7 +19,6 @@ from obcn.figures.studies import study_figure
 from obcn.metrics import OF_A_STUDY
 from obcn.studies.findings import ORDER, fill_in, signed, verdict
 from obcn.studies.paper import load_paper
-from obcn.studies.results import StudyResults, read_results
 from obcn.studies.shared_gradients import (
     COSINE,
     OF_BOXES,
@@ -29,6 +28,7 @@ from obcn.studies.shared_gradients import (
     shared_gradient_table,
 )
 from obcn.studies.study import load_study
+from obcn.studies.study_results import StudyResults, read_results
 from obcn.studies.tables import half_interval
 
 # Evaluations of the detectors that ship; "plain" is without ranking by certainty and voting.

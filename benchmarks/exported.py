@@ -16,7 +16,7 @@ import onnxruntime
 import typer
 from PIL import Image
 
-from benchmarks.results import RESULTS, summary
+from benchmarks.measured import RESULTS, summary
 from benchmarks.timing import machine
 from obcn.checkpoints import current_commit, now
 from obcn.data import read_photo

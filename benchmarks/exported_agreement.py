@@ -11,7 +11,7 @@ import onnxruntime
 import torch
 import typer
 
-from benchmarks.results import RESULTS
+from benchmarks.measured import RESULTS
 from benchmarks.timing import machine
 from obcn.checkpoints import current_commit, now
 from obcn.data.voc import read_voc

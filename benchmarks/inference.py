@@ -15,7 +15,7 @@ import torch
 import typer
 from torch import Tensor
 
-from benchmarks.results import RESULTS, summary, write_result
+from benchmarks.measured import RESULTS, summary, write_result
 from benchmarks.twin import torchvision_twin
 from obcn.checkpoints import load_checkpoint, load_for_inference
 from obcn.data import read_photo

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from benchmarks.results import PLAIN, RESULTS, read_result
+from benchmarks.measured import PLAIN, RESULTS, read_result
 from obcn.files import write_whole
 
 PAGE = Path("docs/performance.md")

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 
-from benchmarks.results import RESULTS, about
+from benchmarks.measured import RESULTS, about
 from obcn.files import write_whole
 from obcn.records.files import ROWS_PER_GROUP, RecordInfo, RecordWriter
 from obcn.records.schema import COORDINATES, record_columns

@@ -16,7 +16,7 @@ import typer
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from benchmarks.results import RESULTS, summary, write_result
+from benchmarks.measured import RESULTS, summary, write_result
 from benchmarks.twin import torchvision_twin
 from obcn.checkpoints import load_checkpoint
 from obcn.data import load_data_config, read_annotations

@@ -11,7 +11,7 @@ from obcn.checkpoints import Evaluation
 from obcn.errors import UserError
 from obcn.metrics import BY_IOU
 from obcn.studies.paper import Paper
-from obcn.studies.results import StudyResults, read_results
+from obcn.studies.study_results import StudyResults, read_results
 
 RESULTS = Path(__file__).parents[2] / "results"
 STUDIES = "frozen-trunk"

@@ -22,8 +22,8 @@ from obcn.figures.precision import ap_figure
 from obcn.figures.studies import study_figure
 from obcn.studies.findings import ORDER, fill_in, verdict
 from obcn.studies.paper import Paper, load_paper
-from obcn.studies.results import StudyResults
 from obcn.studies.study import load_study
+from obcn.studies.study_results import StudyResults
 from obcn.tables.frames import rows_of
 
 # Pixels that the title takes in a figure of analysis; on the page the heading stands above it.

@@ -222,9 +222,9 @@ def _card(
     plain = settings.mean == (0.0, 0.0, 0.0) and settings.std == (1.0, 1.0, 1.0)
     words.append(f"0 to {settings.largest:g}" if plain else f"less {settings.mean}, over {settings.std}")
     words.append("NMS after" if suppress else "no NMS")
-    said = [*known.assumed, *assumed]
+    all_assumed = [*known.assumed, *assumed]
     found = reading if isinstance(reading, Reading) else None
-    said += found.assumed if found else ()
+    all_assumed += found.assumed if found else ()
     return ExportedCard(
         name=name,
         classes=classes,
@@ -237,7 +237,7 @@ def _card(
         height=settings.height,
         preprocessing=", ".join(words),
         checked=_checked(found) if found else "no distribution: boxes are compared as they are",
-        assumed=tuple(said),
+        assumed=tuple(all_assumed),
         suppress=suppress,
         added=found.added if found else (),
         offsets=own.offsets if own and found and _says_the_same(own.offsets.build(), found) else None,

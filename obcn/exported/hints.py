@@ -52,9 +52,9 @@ def read_hints(file: Path) -> Hints:
 
 def write_hints(file: Path, hints: Hints) -> None:
     """Remember hints beside a file."""
-    told = hints.model_dump(mode="json", exclude_defaults=True)
+    entries = hints.model_dump(mode="json", exclude_defaults=True)
     try:
-        hints_path(file).write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+        hints_path(file).write_text(yaml.safe_dump(entries, sort_keys=False), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {hints_path(file)}: {error.strerror}") from error
 

@@ -61,8 +61,10 @@ class OwnWords(BaseModel):
 
     def write_into(self, model: onnx.ModelProto) -> None:
         """Add it to a file's metadata, with the classes' names under the key that others look for."""
-        told = {"names": json.dumps(self.classes), OWN_KEY: self.model_dump_json()}
-        model.metadata_props.extend(onnx.StringStringEntryProto(key=key, value=value) for key, value in told.items())
+        metadata = {"names": json.dumps(self.classes), OWN_KEY: self.model_dump_json()}
+        model.metadata_props.extend(
+            onnx.StringStringEntryProto(key=key, value=value) for key, value in metadata.items()
+        )
 
 
 def own_words(metadata: dict[str, str]) -> OwnWords | None:

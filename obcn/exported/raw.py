@@ -38,10 +38,10 @@ def find_raw(
     assumed = ["the file gives no boxes, so nothing checks how its distributions are decoded"]
     parts = levels[sizes[0]]
     if len(parts) == 2:
-        told = _two_outputs([(columns, outputs[name]) for name, columns in parts], classes, bins)
-        if told is None:
+        order = _two_outputs([(columns, outputs[name]) for name, columns in parts], classes, bins)
+        if order is None:
             return None
-        ours, its = told
+        ours, its = order
         logits = RawLogits(tuple(levels[size][ours][0] for size in sizes), 0, parts[ours][1] // 4, parts[ours][1])
         names = tuple(levels[size][its][0] for size in sizes)
         scores_first = False
@@ -49,10 +49,10 @@ def find_raw(
     elif len(parts) == 1:
         columns = parts[0][1]
         rows = np.concatenate([columns_last(outputs[levels[size][0][0]], columns) for size in sizes])
-        told_one = _one_output(rows, classes, bins)
-        if told_one is None:
+        layout = _one_output(rows, classes, bins)
+        if layout is None:
             return None
-        count, n, scores_first = told_one
+        count, n, scores_first = layout
         names = tuple(levels[size][0][0] for size in sizes)
         logits = RawLogits(names, count if scores_first else 0, n, columns)
         first = 0 if scores_first else 4 * n

@@ -37,9 +37,9 @@ def find_scores(
                 return find_beside(name, candidate, classes, told)
     given = leading_to_outputs(graph, boxes_behind)
     # The file's own outputs before what they were chosen from; one column may be the best score of several.
-    own = [name for name in graph.outputs if name in given]
+    outputs = [name for name in graph.outputs if name in given]
     for narrowest in (2, 1):
-        for name in [*own, *(name for name in latest if name in given and name not in own)]:
+        for name in [*outputs, *(name for name in latest if name in given and name not in outputs)]:
             if name not in tensors:
                 continue
             matrix = as_matrix(tensors[name])
@@ -50,7 +50,7 @@ def find_scores(
                     continue
                 if are_scores(candidate):
                     return Scores((name,), width, 0, min(width, classes or width), "as they are")
-                if name in own:
+                if name in outputs:
                     made_by: MadeBy = "softmax" if told == "softmax" else "sigmoid"
                     # A softmax has one number more, for no object: the last.
                     return Scores((name,), width, 0, width - (made_by == "softmax"), made_by)

@@ -145,7 +145,7 @@ def _from_references(
     last = real[-1]
     alike = [one for one in real if tensors[one.logits].shape == tensors[last.logits].shape]
     points = tensors[last.points].ravel().astype(float)
-    own = made_of(graph, [last.product])
+    after_last = made_of(graph, [last.product])
     others = [name for name in tensors if name not in made_of(graph, [one.product for one in real])]
     for logits, distances in row_layouts([last], tensors):
         count = len(distances)
@@ -155,7 +155,7 @@ def _from_references(
             for layout in box_layouts(tensors[name], count)
             if as_matrix(tensors[name]).size == 4 * count and layout.format == "centre and size"
         ]
-        for name in sorted(own & set(tensors), key=lambda name: -graph.place[name]):
+        for name in sorted(after_last & set(tensors), key=lambda name: -graph.place[name]):
             for layout in box_layouts(tensors[name], count):
                 boxes = layout.corners(tensors[name], *size)
                 for other, other_layout, reference in references:
@@ -166,8 +166,15 @@ def _from_references(
                     nearest.append(check)
                     if check.worst <= tolerance:
                         layers = tuple(replace(logits, names=(one.logits,)) for one in alike)
-                        told = tuple(points.tolist())
-                        found = Reading("layer by layer", told, layers, NO_SCORES, None, (other, other_layout), check)
+                        found = Reading(
+                            "layer by layer",
+                            tuple(points.tolist()),
+                            layers,
+                            NO_SCORES,
+                            None,
+                            (other, other_layout),
+                            check,
+                        )
                         return replace(found, steps_per_size=float(scale)), layout
     return None
 

@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 from obcn.figures.layout import finish, stroke
 from obcn.figures.lines import lines_in_order
 from obcn.figures.palette import LIGHT, Palette
-from obcn.studies.results import StudyResults
 from obcn.studies.shared_gradients import OF_BOXES, shared_gradient_table
+from obcn.studies.study_results import StudyResults
 
 
 def study_figure(results: StudyResults, palette: Palette = LIGHT) -> go.Figure:

@@ -113,10 +113,10 @@ def _detections(
     true_boxes = torch.from_numpy(truth_boxes)
     true_offsets[counted] = codec.box.encode(true_boxes[counted], candidates[counted])
     numbers = tuple(one.key for one in codec.box.coordinates)
-    told = codec.box.decode(offsets, candidates)
+    predicted = codec.box.decode(offsets, candidates)
     # By the measures of any box, and by those that the head's own numbers move: often the same.
     error_px = {
-        part: code.measure(told) - code.measure(true_boxes).where(torch.from_numpy(counted)[:, None], torch.nan)
+        part: code.measure(predicted) - code.measure(true_boxes).where(torch.from_numpy(counted)[:, None], torch.nan)
         for part, code in ((COORDINATES, OffsetCode()), (numbers, codec.box))
     }
 

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from obcn.errors import UserError
-from obcn.studies.results import StudyResults
+from obcn.studies.study_results import StudyResults
 from obcn.studies.tables import half_interval
 
 # The order of the page: the paper's tables, then what it leaves open.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from obcn.studies.results import StudyResults
+from obcn.studies.study_results import StudyResults
 from obcn.studies.tables import half_interval
 
 # Figures that heads with a gate have beside AP, means over a run after its warm-up (analysis/frozen/gradients.py).

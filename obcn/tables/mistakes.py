@@ -73,13 +73,13 @@ def _with_objects(alarms: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
     pairs["same"] = pairs.category_id == pairs.truth_category_id
     nearest = pairs.sort_values("iou", ascending=False, kind="stable").drop_duplicates(["row", "same"])
     best = {same: nearest[nearest.same == same].set_index("row") for same in (True, False)}
-    own, other = (best[same].iou.reindex(alarms.row).fillna(0.0).to_numpy() for same in (True, False))
+    of_class, of_others = (best[same].iou.reindex(alarms.row).fillna(0.0).to_numpy() for same in (True, False))
     kinds = np.select(
         [
-            (own >= BACKGROUND_IOU) & (own < MATCH_IOU),
-            other >= MATCH_IOU,
-            own >= MATCH_IOU,
-            np.maximum(own, other) < BACKGROUND_IOU,
+            (of_class >= BACKGROUND_IOU) & (of_class < MATCH_IOU),
+            of_others >= MATCH_IOU,
+            of_class >= MATCH_IOU,
+            np.maximum(of_class, of_others) < BACKGROUND_IOU,
         ],
         ["localisation", "classification", "duplicate", "background"],
         "both",

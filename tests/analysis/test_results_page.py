@@ -11,9 +11,9 @@ from analysis.frozen.runner import trunk_name
 from analysis.results_page import ORDER, fill_in, results_page, verdict
 from obcn.checkpoints import load_checkpoint
 from obcn.errors import UserError
-from obcn.studies.results import read_results
 from obcn.studies.shared_gradients import at_equal_norm
 from obcn.studies.study import load_protocol, load_study
+from obcn.studies.study_results import read_results
 from tests.analysis.test_studies import results
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,6 @@ import pytest
 from analysis.results_page import equal_norms, gradient_table
 from obcn.figures.studies import study_figure
 from obcn.metrics import OF_THE_PAPER
-from obcn.studies.results import StudyResults
 from obcn.studies.shared_gradients import (
     COSINE,
     OF_BOXES,
@@ -16,6 +15,7 @@ from obcn.studies.shared_gradients import (
     shared_gradient_table,
 )
 from obcn.studies.study import Row, Study, load_study
+from obcn.studies.study_results import StudyResults
 from tests.analysis.test_studies import results as made_up
 
 SHARES = (0.0, 0.1, 1.0, 3.0)

@@ -14,8 +14,8 @@ from obcn.metrics import OF_THE_PAPER
 from obcn.models.box_head import POOL_SIZE
 from obcn.models.roi_heads import OffsetRoIHeads
 from obcn.studies.paper import load_paper
-from obcn.studies.results import StudyResults, compare, read_results, write_results
 from obcn.studies.study import Protocol, Row, Study, load_protocol, load_study, study_names
+from obcn.studies.study_results import StudyResults, compare, read_results, write_results
 from obcn.studies.tables import study_table
 
 HEAD = {"offsets": {"codec": "bins"}}

@@ -14,7 +14,7 @@ from obcn.figures.lines import model_lines
 from obcn.figures.palette import DARK
 from obcn.figures.studies import study_figure
 from obcn.studies.paper import load_paper
-from obcn.studies.results import write_results
+from obcn.studies.study_results import write_results
 from tests.analysis.test_studies import results
 
 

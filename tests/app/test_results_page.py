@@ -7,8 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.results import folder
 from obcn.metrics import OF_THE_PAPER
-from obcn.studies.results import write_results
 from obcn.studies.study import load_study
+from obcn.studies.study_results import write_results
 from tests.analysis.test_studies import results as made_up
 
 VIEW = Path(__file__).parents[2] / "app" / "results" / "results.py"
