@@ -21,6 +21,7 @@ from benchmarks.twin import torchvision_twin
 from obcn.checkpoints import load_checkpoint
 from obcn.data import load_data_config, read_annotations
 from obcn.data.dataset import TrainingSet, batches_of_epoch, collate
+from obcn.models.training import prepare_for_training
 
 # Small, so that the weights stay where they are: what is measured is a step late in training.
 LEARNING_RATE, CLIP_NORM = 1e-4, 10.0
@@ -57,11 +58,10 @@ def main(
     obcn, _ = load_checkpoint("obcn")
     config = card.config
     train_set, _ = read_annotations(load_data_config(data))
-    trainees = {
-        "torchvision FasterRCNN": Trainee(torchvision_twin(copy.deepcopy(regression))),
-        "regression": Trainee(regression),
-        "obcn": Trainee(obcn),
-    }
+    twin = torchvision_twin(copy.deepcopy(regression))
+    for detector in (regression, obcn):
+        prepare_for_training(detector)  # as `obcn train` does
+    trainees = {"torchvision FasterRCNN": Trainee(twin), "regression": Trainee(regression), "obcn": Trainee(obcn)}
     samples = TrainingSet(train_set, 0, config.input.crop, config.input.recolour)
     batches = batches_of_epoch(train_set, config.schedule.batch_size, 0, 0)[: steps + 1]
     taken: dict[str, list[float]] = {name: [] for name in trainees}

@@ -34,6 +34,7 @@ from obcn.engine.start import build_for_training, build_optimizer, starting_poin
 from obcn.engine.state import Progress, random_state, read_state, save_state
 from obcn.engine.stop import StopSignals
 from obcn.errors import RunStoppedError, UserError
+from obcn.models.training import prepare_for_training
 
 
 def train(config: DetectorConfig, train_set: Annotations, val_set: Annotations, options: TrainingOptions) -> Card:
@@ -93,6 +94,7 @@ class _Run:
         torch.manual_seed(self.settings.seed)
         self.detector = build_for_training(config, self.settings, resumed=saved is not None).to(self.device)
         self.detector.backbone.mixed_precision = self.device.type == "cuda"
+        prepare_for_training(self.detector)
         self.optimizer = build_optimizer(self.detector, config.schedule)
         self.progress = Progress()
         self.processes_before = ranks.count

@@ -5,14 +5,11 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-@torch.no_grad()
-def fold_batch_norms(network: nn.Module, example: Tensor) -> None:
-    """Fold every BatchNorm whose input is a convolution's output into that convolution, in place.
-
-    For inference only: what is left has no BatchNorm to train, and other names in its state dict.
+def conv_norm_pairs(network: nn.Module, example: Tensor) -> list[tuple[str, str]]:
+    """Names of each convolution and the BatchNorm that takes its output.
 
     Args:
-        network: in evaluation mode.
+        network: any; its weights stay as they are.
         example: an input of ``network``; it is run once, to see what follows what.
     """
     pairs: list[tuple[str, str]] = []
@@ -34,10 +31,24 @@ def fold_batch_norms(network: nn.Module, example: Tensor) -> None:
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
     ]
-    network(example)
+    with torch.no_grad():
+        network(example)
     for hook in hooks:
         hook.remove()
-    for conv_name, norm_name in pairs:
+    return pairs
+
+
+@torch.no_grad()
+def fold_batch_norms(network: nn.Module, example: Tensor) -> None:
+    """Fold every BatchNorm whose input is a convolution's output into that convolution, in place.
+
+    For inference only: what is left has no BatchNorm to train, and other names in its state dict.
+
+    Args:
+        network: in evaluation mode.
+        example: an input of ``network``; see :func:`conv_norm_pairs`.
+    """
+    for conv_name, norm_name in conv_norm_pairs(network, example):
         conv, norm = network.get_submodule(conv_name), network.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
