@@ -41,6 +41,6 @@ def _normalised(conv: nn.Conv2d, norm: nn.BatchNorm2d, features: Tensor) -> Tens
     if conv.bias is not None:
         shift = shift + conv.bias * factor
     if isinstance(conv, Conv2dSame):
-        features = pad_same(features, conv.kernel_size, conv.stride, conv.dilation)
+        features = pad_same(features, list(conv.kernel_size), list(conv.stride), list(conv.dilation))
     weight = conv.weight * factor[:, None, None, None]
     return F.conv2d(features, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
