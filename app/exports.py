@@ -48,15 +48,16 @@ def export_figures(figures: Mapping[str, go.Figure | Callable[[], go.Figure]], k
                 _button(title, "html", "text/html", partial(_page_of, figure, title, paper), key)
 
 
-def export_table(table: pd.DataFrame | Callable[[], pd.DataFrame], name: str) -> None:
+def export_table(table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, label: str = "Export table") -> None:
     """Draw a button whose popover offers the table, without its index, as CSV and JSON.
 
     Args:
         table: any, or what makes it once it is asked for.
         name: what it is; names the file, and unique on the page.
+        label: the button's.
     """
     key = f"export-{file_stem(name)}"
-    with st.popover("Export table", icon=":material/download:", key=key):
+    with st.popover(label, icon=":material/download:", key=key):
         st.markdown(plain(name))
         with st.container(horizontal=True):
             _button(name, "csv", "text/csv", lambda: _made(table).to_csv(index=False), key)

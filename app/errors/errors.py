@@ -229,7 +229,7 @@ def _take_home(figures: Mapping[str, Callable[[], go.Figure]], tables: Mapping[s
     with st.container(horizontal=True):
         export_figures(figures, f"figures-{next(iter(figures))}")
         for name, table in tables.items():
-            export_table(table, name)
+            export_table(table, name, "Export table" if len(tables) == 1 else f"Export {name}")
 
 
 main()
