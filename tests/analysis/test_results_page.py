@@ -154,7 +154,7 @@ def test_what_the_findings_call_clear_is_clear(name, rows, figure, clear) -> Non
     own, other = rows.split(" minus ")
     gains = [outcomes[own][seed][figure] - outcomes[other][seed][figure] for seed in outcomes[own]]
     # Student's t of as many degrees of freedom as there are seeds, less one.
-    quantile = {3: 4.303, 4: 3.182, 8: 2.365}[len(gains)]
+    quantile = {3: 4.303, 6: 2.571, 8: 2.365}[len(gains)]
     half = quantile * np.std(gains, ddof=1) / len(gains) ** 0.5
     assert (abs(np.mean(gains)) > half) == clear
 
