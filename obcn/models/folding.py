@@ -9,7 +9,7 @@ def conv_norm_pairs(network: nn.Module, example: Tensor) -> list[tuple[str, str]
     """Names of each convolution and the BatchNorm that takes its output.
 
     Args:
-        network: any; its weights stay as they are.
+        network: in evaluation mode, so that its BatchNorm stays as it is.
         example: an input of ``network``; it is run once, to see what follows what.
     """
     pairs: list[tuple[str, str]] = []

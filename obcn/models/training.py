@@ -21,11 +21,15 @@ def prepare_for_training(detector: Detector) -> None:
     Args:
         detector: any that is not prepared for inference.
     """
-    network = detector.backbone.backbone
-    device = next(detector.parameters()).device
+    trunk = detector.backbone
+    device, training = next(detector.parameters()).device, trunk.training
+    # In a trunk fresh from its maker BatchNorm would learn from the example.
+    trunk.eval()
     # Large enough that no level of the pyramid is empty.
-    for conv_name, norm_name in conv_norm_pairs(network, torch.zeros(1, 3, 64, 64, device=device)):
-        conv, norm = network.get_submodule(conv_name), network.get_submodule(norm_name)
+    pairs = conv_norm_pairs(trunk.backbone, torch.zeros(1, 3, 64, 64, device=device))
+    trunk.train(training)
+    for conv_name, norm_name in pairs:
+        conv, norm = trunk.backbone.get_submodule(conv_name), trunk.backbone.get_submodule(norm_name)
         # As attributes of the two modules: replaced modules would have other names.
         object.__setattr__(conv, "forward", partial(_normalised, conv, norm))
         # timm's BatchNorm carries the activation that follows it.

@@ -14,7 +14,7 @@ from tests.models.helpers import CLASSES, at_size
 
 
 def detector_with_norms(name: str) -> Detector:
-    """Untrained, but with statistics and factors of BatchNorm that matter."""
+    """As its maker leaves it, but with statistics and factors of BatchNorm that matter."""
     torch.manual_seed(0)
     detector = build_detector(at_size(load_config(name), 96), CLASSES)
     for module in detector.backbone.modules():
@@ -23,7 +23,7 @@ def detector_with_norms(name: str) -> Detector:
             nn.init.uniform_(module.running_var, 0.5, 2.0)
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
-    return detector.train()
+    return detector
 
 
 def gradients(detector: Detector, photos: Tensor) -> dict[str, Tensor]:
@@ -35,7 +35,7 @@ def gradients(detector: Detector, photos: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("name", ["compact_obcn", "voc_obcn_r50"])
 def test_features_and_gradients_are_the_same(name, monkeypatch) -> None:
-    plain = detector_with_norms(name)
+    plain = detector_with_norms(name).train()
     prepared = copy.deepcopy(plain)
     prepare_for_training(prepared)
     photos = torch.rand(2, 3, 96, 128)
@@ -57,6 +57,7 @@ def test_a_prepared_detector_is_saved_as_any() -> None:
     plain = detector_with_norms("compact_obcn")
     prepared = copy.deepcopy(plain)
     prepare_for_training(prepared)
+    assert prepared.backbone.training
     before, after = plain.state_dict(), prepared.state_dict()
     assert list(before) == list(after)
     assert all(torch.equal(before[name], after[name]) for name in before)
