@@ -331,3 +331,16 @@ class TestLearningRate:
         schedule = ScheduleConfig(lr=0.1, warmup=0.01, warmup_steps=1000, shape="cosine")
         assert learning_rate(schedule, 0, 1000, 10) == pytest.approx(0.01)
         assert learning_rate(schedule, 4, 1000, 10) == pytest.approx(0.05, rel=1e-3)
+
+
+def test_a_run_prepares_the_detector_that_it_trains(config, train_set, val_set, tmp_path, monkeypatch):
+    prepared = []
+
+    def stop(detector):
+        prepared.append(detector)
+        raise UserError("far enough")
+
+    monkeypatch.setattr(engine, "prepare_for_training", stop)
+    with pytest.raises(UserError, match="far enough"):
+        train(config, train_set, val_set, TrainingOptions(tmp_path / "run", "tiny", epochs=1))
+    assert [type(detector).__name__ for detector in prepared] == ["Detector"]
