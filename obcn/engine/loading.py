@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from traceback import clear_frames
 
 import torch
 from torch import Tensor
@@ -47,17 +48,21 @@ def remaining_batches(
 def plain_loader_errors() -> Iterator[None]:
     """One line for what a reading process sends as a whole traceback, and for its death, which may come at any time.
 
+    The traceback's frames are cleared: they hold the loader, and the garbage collector takes five seconds to end it.
+
     Raises:
         UserError: as the reading process raised it, or because it was killed.
     """
     try:
         yield
     except UserError as error:
+        clear_frames(error.__traceback__)
         if "\n" not in str(error):
             raise
         name = f"{UserError.__module__}.{UserError.__name__}: "
         raise UserError(str(error).splitlines()[-1].removeprefix(name)) from error
     except RuntimeError as error:
+        clear_frames(error.__traceback__)
         if "DataLoader worker" not in str(error):
             raise
         raise UserError(
