@@ -1,11 +1,21 @@
-"""One running server and a browser for every file of browser tests."""
+"""What tests of the app share: one running server, a browser for each file, one search for components."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from playwright.sync_api import Browser
+from streamlit.components.v2 import manifest_scanner
 
 from tests.app.serving import chromium, served
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_search_for_components() -> Iterator[None]:
+    """A server looks for components in every installed package as it starts, and each AppTest starts one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")
