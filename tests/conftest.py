@@ -1,5 +1,6 @@
 """What all tests share: which are run apart, and how several run at once."""
 
+import gc
 import os
 
 import pytest
@@ -22,3 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
     long = {item.path for item in items if item.get_closest_marker("browser") or item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look through all of it time and again."""
+    gc.freeze()

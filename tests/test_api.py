@@ -25,6 +25,7 @@ def detector() -> PhotoDetector:
     return obcn.load("obcn")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["obcn", "obcn.api"])
 def test_the_examples_of_the_docstrings_hold(module, monkeypatch) -> None:
     monkeypatch.chdir(SAMPLES)

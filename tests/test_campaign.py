@@ -17,7 +17,8 @@ from tests.campaign.cases import HANDLED, REFUSED, Case, damage, judge, swap_one
 @pytest.mark.parametrize(
     ("family", "number"),
     [
-        *(("pictures", 90), ("data", 45), ("models", 22), ("records", 12), ("links", 6)),
+        *(("pictures", 90), ("data", 45), ("models", 22), ("records", 12)),
+        pytest.param("links", 6, marks=pytest.mark.slow),
         pytest.param("hosted", 4, marks=pytest.mark.slow),
         pytest.param("runs", 7, marks=pytest.mark.slow),
     ],

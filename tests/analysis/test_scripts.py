@@ -138,6 +138,7 @@ def test_without_a_browser_pages_and_tables_are_written(tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.browser
 def test_a_browser_draws_pictures_in_the_figures_size(tmp_path):
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))):
         pytest.skip("no Chrome or Chromium here")

@@ -3,9 +3,12 @@
 import sys
 from types import ModuleType
 
+import pytest
+
 from tests.engine.processes import Forked
 
 
+@pytest.mark.slow
 def test_a_page_that_a_test_left_as_main_is_not_run_again(tmp_path, monkeypatch) -> None:
     page = tmp_path / "page.py"
     page.write_text("raise SystemExit('the page was run')")

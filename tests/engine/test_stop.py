@@ -49,7 +49,9 @@ def assert_same(output: Path, whole: Path) -> None:
     assert figures(output) == figures(whole)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_stopped_run_keeps_every_step_and_says_how_to_go_on(run, whole, tmp_path, monkeypatch, number, status):
     output = tmp_path / "run"
     step = engine._Run._step
@@ -75,6 +77,7 @@ def test_a_stopped_run_keeps_every_step_and_says_how_to_go_on(run, whole, tmp_pa
     assert_same(output, whole)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_in_its_validation_goes_on_with_it(run, whole, tmp_path, monkeypatch):
     output = tmp_path / "run"
     evaluate = engine.evaluate
@@ -142,6 +145,7 @@ def test_a_second_run_in_the_same_folder_is_refused_until_the_first_is_gone(run,
         pass
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(run, whole, tmp_path):
     """A limit on the size of files stands for the disk: it lets checkpoints through (half precision), and no state."""
     output = tmp_path / "run"

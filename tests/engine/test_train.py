@@ -195,6 +195,7 @@ def test_resuming_a_finished_run_changes_nothing(finished, config, train_set, va
     assert before == {path.name: path.read_bytes() for path in options.output.glob("*.safetensors")}
 
 
+@pytest.mark.slow
 def test_stop_between_figures_and_state_repeats_no_line_and_no_point(config, train_set, val_set, tmp_path, monkeypatch):
     """The worst moment: an epoch is validated and written down, and the run dies before its state says so."""
     save = engine.save_state

@@ -118,6 +118,7 @@ def test_yaml_that_asks_for_another_size_is_refused(exported: Files, tmp_path: P
         open_exported(file)
 
 
+@pytest.mark.slow
 def test_without_onnx_one_line_says_what_to_install(exported: Files):
     code = (
         "import sys; sys.modules['onnx'] = None\n"

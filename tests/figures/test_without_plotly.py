@@ -5,6 +5,8 @@ import pkgutil
 import subprocess
 import sys
 
+import pytest
+
 import obcn.tables
 
 WITHOUT = "import sys; sys.modules['plotly'] = None; import importlib.util as u; f = u.find_spec; "
@@ -15,6 +17,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", WITHOUT + code], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_package_and_its_tables_need_no_plotly() -> None:
     names = [f"obcn.tables.{module.name}" for module in pkgutil.iter_modules(obcn.tables.__path__)]
     assert len(names) > 5
@@ -27,6 +30,7 @@ def test_figures_ask_for_it_by_name() -> None:
     assert done.stderr.strip().splitlines()[-1].endswith("pip install 'obcn[figures]'")
 
 
+@pytest.mark.slow
 def test_figures_and_tables_need_no_streamlit() -> None:
     names = [
         f"{package.__name__}.{module.name}"

@@ -5,6 +5,7 @@ Labels are spatial: 0 is the left tail, 1..m the uniform bins from left to right
 
 import math
 from fractions import Fraction
+from functools import cache
 
 STANDARD_DEVIATIONS = (0.1, 0.1, 0.2, 0.2)
 
@@ -52,9 +53,10 @@ def representatives(half_range, num_bins):
     return [-half_range, *(-half_range + (label + 0.5) * width for label in range(num_bins)), half_range]
 
 
+@cache
 def exact_edges(half_range, num_bins):
     """The m + 1 finite bin edges as exact fractions of the float ``half_range``."""
-    return [Fraction(half_range) * (2 * k - num_bins) / num_bins for k in range(num_bins + 1)]
+    return tuple(Fraction(half_range) * (2 * k - num_bins) / num_bins for k in range(num_bins + 1))
 
 
 def label(offset, half_range, num_bins):
@@ -63,7 +65,8 @@ def label(offset, half_range, num_bins):
         return 0
     if offset >= half_range:
         return num_bins + 1
-    return sum(Fraction(offset) >= edge for edge in exact_edges(half_range, num_bins))
+    exact = Fraction(offset)
+    return sum(exact >= edge for edge in exact_edges(half_range, num_bins))
 
 
 def distance_to_edge(offset, half_range, num_bins):

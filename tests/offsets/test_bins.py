@@ -133,7 +133,7 @@ def test_no_stage_is_refused():
 
 
 def test_the_reference_itself_on_a_case_worked_by_hand():
-    assert reference.exact_edges(3.0, 4) == [Fraction(-3), Fraction(-3, 2), 0, Fraction(3, 2), 3]
+    assert reference.exact_edges(3.0, 4) == (Fraction(-3), Fraction(-3, 2), 0, Fraction(3, 2), 3)
     assert [reference.label(x, 3.0, 4) for x in (-3, -2.9, -1.5, 0, 1.4, 1.5, 3)] == [0, 1, 2, 3, 3, 4, 5]
     assert reference.representatives(3.0, 4) == [-3, -2.25, -0.75, 0.75, 2.25, 3]
     assert reference.giou([0, 0, 2, 2], [1, 1, 3, 3]) == pytest.approx(1 / 7 - 2 / 9)
