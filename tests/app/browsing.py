@@ -53,6 +53,8 @@ def fits_sideways(page: Page) -> bool:
 def whole_page(page: Page, name: str) -> None:
     """Save tests/screenshots/NAME.png of the whole page, not only of what the window shows."""
     height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
-    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    window = page.viewport_size
+    page.set_viewport_size({"width": window["width"], "height": height})
     page.wait_for_timeout(800)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    page.set_viewport_size(window)

@@ -3,10 +3,9 @@
 import re
 from urllib.parse import urlencode
 
-import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.app.browsing import SLOW, fits_sideways, settled, shifted, watch_shifts, whole_page
+from tests.app.browsing import SLOW, settled, shifted, watch_shifts
 from tests.app.sample_records import OBJECTS, sample_records
 
 CHARTS = 4 + 4 + 4 + 4 + 2
@@ -110,14 +109,4 @@ def test_nothing_jumps_while_another_bar_is_chosen(browser, address) -> None:
     page.keyboard.press("Enter")
     settled(page)
     assert shifted(page) < 0.02
-    page.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 400])
-def test_the_page_fits_its_window(browser, address, width, scheme) -> None:
-    page = open_page(browser, address, width, scheme)
-    assert fits_sideways(page)
-    assert charts(page).first.bounding_box()["width"] <= width
-    whole_page(page, f"errors-{width}-{scheme}")
     page.close()

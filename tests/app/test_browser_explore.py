@@ -3,11 +3,10 @@
 import re
 from urllib.parse import urlencode
 
-import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from obcn.data.coco import read_coco
-from tests.app.browsing import SCREENSHOTS, SLOW, fits_sideways, settled, shifted, watch_shifts, whole_page
+from tests.app.browsing import SCREENSHOTS, SLOW, settled, shifted, watch_shifts
 from tests.app.sample_records import OBJECTS, SAMPLES, sample_records
 
 
@@ -104,14 +103,4 @@ def test_nothing_jumps_while_the_order_changes(browser, address) -> None:
     expect(tiles(page).first).not_to_have_attribute("href", before, timeout=SLOW)
     settled(page)
     assert shifted(page) < 0.02
-    page.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 400])
-def test_the_page_fits_its_window(browser, address, width, scheme) -> None:
-    page = open_page(browser, address, width, scheme)
-    assert fits_sideways(page)
-    assert tiles(page).first.bounding_box()["width"] <= width
-    whole_page(page, f"explore-{width}-{scheme}")
     page.close()

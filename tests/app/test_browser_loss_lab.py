@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.app.browsing import SLOW, finished, fits_sideways, settled, shifted, watch_shifts, whole_page
+from tests.app.browsing import SLOW, finished, shifted, watch_shifts
 
 
 def open_page(browser: Browser, address: str, query: str = "", width: int = 1440, scheme: str = "light") -> Page:
@@ -82,15 +82,6 @@ def test_figures_and_table_arrive_as_files(browser, address) -> None:
             assert [row["loss"] for row in json.loads(content)] == ["L2", "Smooth L1", "GIoU", "offset bins"]
         page.keyboard.press("Escape")
         expect(opened).to_have_count(0)
-    page.close()
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (400, "light")])
-def test_the_page_fits_its_window(browser, address, width, scheme) -> None:
-    page = open_page(browser, address, width=width, scheme=scheme)
-    settled(page)
-    assert fits_sideways(page)
-    whole_page(page, f"loss-lab-{width}-{scheme}")
     page.close()
 
 

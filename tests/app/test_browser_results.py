@@ -4,11 +4,10 @@ import json
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from obcn.checkpoints import SHIPPED_CHECKPOINTS
-from tests.app.browsing import SLOW, finished, fits_sideways, whole_page
+from tests.app.browsing import SLOW, finished
 
 
 def open_page(browser: Browser, address: str, path: str, width: int = 1440, scheme: str = "light") -> Page:
@@ -16,16 +15,6 @@ def open_page(browser: Browser, address: str, path: str, width: int = 1440, sche
     page.goto(f"{address}/{path}")
     finished(page)
     return page
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (400, "dark")])
-@pytest.mark.parametrize("path", ["results", "models"])
-def test_the_page_fits_its_window(browser, address, path, width, scheme) -> None:
-    page = open_page(browser, address, path, width, scheme)
-    expect(page.get_by_test_id("stException")).to_have_count(0)
-    assert fits_sideways(page)
-    whole_page(page, f"{path}-{width}-{scheme}")
-    page.close()
 
 
 def test_the_table_scrolls_by_keyboard_on_a_narrow_screen(browser, address) -> None:

@@ -1,0 +1,109 @@
+"""Every page wide and narrow, in both themes: nothing sticks out, figures follow the theme, axe-core finds no fault."""
+
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from obcn.figures.palette import DARK, LIGHT
+from tests.app.browsing import ROOT, SLOW, finished, fits_sideways, whole_page
+from tests.app.sample_records import OBJECTS, sample_records
+
+VIEWS = sorted(path.stem for path in Path(ROOT / "app").glob("*/*.py") if path.stem == path.parent.name)
+# Pages that are nearly bare without record files, and what names the files in their addresses.
+WITH_RECORDS = {"explore": "records", "errors": "files"}
+LOOKS = [*((view, False) for view in VIEWS), *((view, True) for view in WITH_RECORDS)]
+# What a page shows once it is whole.
+SHOWN = {
+    ("compare", False): (".js-plotly-plot:has(.barlayer)", 4),
+    ("errors", True): (".js-plotly-plot", 18),
+    ("explore", True): ("a.tile", OBJECTS),
+    ("loss_lab", False): (".js-plotly-plot", 5),
+}
+INKS = {"light": LIGHT.ink, "dark": DARK.ink}
+
+
+def violations(page: Page) -> list[str]:
+    """Serious and critical ones, each with the elements that break the rule."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']})"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+def lasting_violations(page: Page) -> list[str]:
+    """Those that are still there a little later: colours glide where the page changes."""
+    for _ in range(3):
+        if not (found := violations(page)):
+            return []
+        page.wait_for_timeout(2000)
+    return found
+
+
+def shown(page: Page, view: str, records: bool) -> None:
+    """Wait until a page is whole."""
+    finished(page)
+    if (view, records) in SHOWN:
+        what, count = SHOWN[view, records]
+        expect(page.locator(what)).to_have_count(count, timeout=SLOW)
+        finished(page)
+
+
+def switch(page: Page, scheme: str) -> None:
+    """As where the system's theme changes and the visitor goes on."""
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_timeout(500)
+    page.keyboard.press("r")
+    page.wait_for_timeout(500)
+
+
+def expect_ink(page: Page, scheme: str) -> None:
+    """Wait until the titles of all figures have the theme's colour."""
+    red, green, blue = bytes.fromhex(INKS[scheme].removeprefix("#"))
+    page.wait_for_function(
+        "ink => [...document.querySelectorAll('.gtitle')].every(title => getComputedStyle(title).fill === ink)",
+        arg=f"rgb({red}, {green}, {blue})",
+    )
+
+
+@pytest.mark.parametrize(("width", "schemes"), [(1440, ("light", "dark")), (400, ("dark", "light"))])
+@pytest.mark.parametrize(("view", "records"), LOOKS)
+def test_a_page_is_fit_to_be_seen(browser: Browser, address: str, view, records, width, schemes) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=schemes[0])
+    words = urlencode({WITH_RECORDS[view]: sample_records()}, doseq=True) if records else ""
+    page.goto(f"{address}/{'' if view == 'compare' else view}?{words}")
+    for scheme in schemes:
+        if scheme != schemes[0]:
+            switch(page, scheme)
+        shown(page, view, records)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        assert fits_sideways(page)
+        expect_ink(page, scheme)
+        widths = "parts => parts.map(part => part.getBoundingClientRect().width)"
+        assert max(page.locator(".js-plotly-plot, a.tile").evaluate_all(widths), default=0) <= width
+        if width == 1440:
+            assert lasting_violations(page) == []
+        whole_page(page, f"{view}{'-records' * records}-{width}-{scheme}")
+    page.close()
+
+
+def test_the_menu_of_a_narrow_screen_has_no_fault(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 400, "height": 800})
+    page.goto(f"{address}/loss_lab")
+    finished(page)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Results").wait_for(state="visible")
+    assert lasting_violations(page) == []
+    page.close()
+
+
+def test_a_fault_is_found(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content('<html lang="en"><title>t</title><main><img src="data:,"></main></html>')
+    assert [line.split(":")[0] for line in violations(page)] == ["image-alt"]
+    page.close()
