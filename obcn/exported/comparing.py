@@ -8,6 +8,9 @@ from obcn.exported.layout import expectation
 from obcn.exported.reading import Check, Logits, Tensors
 from obcn.exported.structure import Distribution
 
+# Sides that clipping moved agree whatever was predicted: so large a share must not have moved.
+LEAST_INSIDE = 0.25
+
 
 def row_layouts(group: Sequence[Distribution], tensors: Tensors) -> Iterator[tuple[Logits, np.ndarray]]:
     """Both orders of rows of one head's distributions, a tensor for each level, with the (A, 4) expectations."""
@@ -25,3 +28,10 @@ def compared(name: str, boxes: np.ndarray, guess: np.ndarray, tolerance: float) 
     with np.errstate(invalid="ignore", over="ignore"):
         worst = float(np.nan_to_num(np.abs(boxes - guess), nan=np.inf).max()) if boxes.shape == guess.shape else np.inf
     return Check(name, len(guess), worst, tolerance)
+
+
+def clipped(boxes: np.ndarray, width: int, height: int) -> np.ndarray | None:
+    """(A, 4) corners cut off where the photo ends; None where that leaves too few sides to compare."""
+    limits = np.array([width, height] * 2, dtype=float)
+    inside = (boxes > 0) & (boxes < limits)
+    return np.clip(boxes, 0, limits) if inside.mean() >= LEAST_INSIDE else None

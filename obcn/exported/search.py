@@ -7,7 +7,7 @@ import numpy as np
 
 from obcn.errors import UserError
 from obcn.exported.candidates import from_candidates
-from obcn.exported.comparing import compared, row_layouts
+from obcn.exported.comparing import clipped, compared, row_layouts
 from obcn.exported.graph import Graph
 from obcn.exported.layout import BoxLayout, as_matrix, box_layouts, expectation, pyramids
 from obcn.exported.reading import NO_SCORES, UNDECODED, Check, MadeBy, Reading, Tensors
@@ -119,7 +119,8 @@ def _from_cells(
             cells = pyramid.cells(*size)
             centre, stride = (cells[:, :2] + cells[:, 2:]) / 2, cells[:, 2:] - cells[:, :2]
             low, high = centre - distances[:, :2] * stride, centre + distances[:, 2:] * stride
-            guesses.append((pyramid, np.concatenate((low, high), 1)))
+            guess = np.concatenate((low, high), 1)
+            guesses += [(pyramid, one) for one in (guess, clipped(guess, *size)) if one is not None]
         if not guesses:
             continue
         for name in searched:

@@ -146,13 +146,22 @@ def made_of(graph: Graph, starts: list[str]) -> set[str]:
 
 
 def leading_to_outputs(graph: Graph, but: set[str]) -> set[str]:
-    """Tensors that arithmetic and choices alone make the file's outputs of, short of those in ``but``."""
+    """Tensors that arithmetic and choices alone make the file's outputs of, short of those in ``but``.
+
+    Where something in ``but`` is joined with something else, the other is followed.
+    """
     found: set[str] = set()
+    joined: set[str] = set()
     waiting = list(graph.outputs)
     while waiting:
         name = waiting.pop()
         node = graph.makers.get(name)
-        if node is None or name in found or name in but or name in graph.constants:
+        if node is None or name in found or name in joined or name in graph.constants:
+            continue
+        if name in but:
+            if node.op_type == "Concat" or node.op_type in _MOVES:
+                joined.add(name)
+                waiting += list(node.input)
             continue
         found.add(name)
         if node.op_type in _ARITHMETIC or node.op_type in _CHOICES:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.ops import nms
 
 CLASSES = ("cat", "dog", "horse")
 
@@ -63,7 +64,8 @@ class YoloForm(_Head):
         self.dfl = nn.Conv2d(self.bins, 1, 1, bias=False).requires_grad_(False)
         self.dfl.weight.data[:] = torch.arange(self.bins, dtype=torch.float).view(1, self.bins, 1, 1)
 
-    def forward(self, photos: Tensor) -> Tensor:
+    def corners(self, photos: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Both corners of each cell's box in strides, the strides, and class logits."""
         maps = self.trunk(photos)
         levels = [
             torch.cat((sides(level), scores(level)), 1).view(photos.shape[0], 4 * self.bins + self.classes, -1)
@@ -74,7 +76,10 @@ class YoloForm(_Head):
         b, _, a = box.shape
         distances = self.dfl(box.view(b, 4, self.bins, a).transpose(2, 1).softmax(1)).view(b, 4, a)
         lt, rb = distances.chunk(2, 1)
-        x1y1, x2y2 = anchors.unsqueeze(0) - lt, anchors.unsqueeze(0) + rb
+        return anchors.unsqueeze(0) - lt, anchors.unsqueeze(0) + rb, strides, cls
+
+    def forward(self, photos: Tensor) -> Tensor:
+        x1y1, x2y2, strides, cls = self.corners(photos)
         if not self.end_to_end:
             boxes = torch.cat(((x1y1 + x2y2) / 2, x2y2 - x1y1), 1) * strides
             return torch.cat((boxes, cls.sigmoid()), 1)
@@ -84,10 +89,21 @@ class YoloForm(_Head):
         boxes = boxes.gather(1, index.repeat(1, 1, 4))
         scores = scores.gather(1, index.repeat(1, 1, self.classes))
         scores, index = scores.flatten(1).topk(20)
-        rows = torch.arange(b)[..., None]
+        rows = torch.arange(len(photos))[..., None]
         return torch.cat(
             (boxes[rows, index // self.classes], scores[..., None], (index % self.classes)[..., None].float()), -1
         )
+
+
+class SuppressedForm(YoloForm):
+    """Boxes, best score and class of what non-maximum suppression leaves, (boxes, 6)."""
+
+    def forward(self, photos: Tensor) -> Tensor:
+        x1y1, x2y2, strides, cls = self.corners(photos)
+        boxes = (torch.cat((x1y1, x2y2), 1) * strides)[0].transpose(0, 1)
+        scores, labels = cls[0].sigmoid().transpose(0, 1).max(1)
+        kept = nms(boxes, scores, 0.6)
+        return torch.cat((boxes[kept], scores[kept, None], labels[kept, None].float()), 1)
 
 
 class PaddleForm(_Head):
@@ -112,6 +128,26 @@ class PaddleForm(_Head):
         scale_y, scale_x = scale_factor.split(1, -1)
         boxes = boxes / torch.cat((scale_x, scale_y, scale_x, scale_y), -1).reshape(-1, 1, 4)
         return boxes, torch.cat(scores, -1)
+
+
+class ClippedForm(_Head):
+    """Each coordinate set off from the cell's corner and clipped to the photo before any two are joined: GFL's form."""
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        height, width = photos.shape[-2:]
+        project = torch.linspace(0, self.bins - 1, self.bins)
+        boxes, every = [], []
+        for level, sides, scores, stride in zip(self.trunk(photos), self.sides, self.scores, self.strides, strict=True):
+            down, across = level.shape[-2:]
+            shares = sides(level).permute(0, 2, 3, 1).reshape(-1, self.bins).softmax(1)
+            distances = stride * nn.functional.linear(shares, project[None]).reshape(len(photos), -1, 4)
+            y, x = torch.meshgrid(torch.arange(down) * stride, torch.arange(across) * stride, indexing="ij")
+            left, top, right, bottom = distances.unbind(-1)
+            x, y = x.reshape(-1).float(), y.reshape(-1).float()
+            low = (x - left).clamp(0, width), (y - top).clamp(0, height)
+            boxes.append(torch.stack((*low, (x + right).clamp(0, width), (y + bottom).clamp(0, height)), -1))
+            every.append(scores(level).sigmoid().permute(0, 2, 3, 1).reshape(len(photos), -1, self.classes))
+        return torch.cat(boxes, 1), torch.cat(every, 1)
 
 
 class NanoForm(_Head):
@@ -247,6 +283,8 @@ FORMS: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
     "yolo": (YoloForm, ULTRALYTICS),
     "yolo end to end": (lambda: YoloForm(end_to_end=True), ULTRALYTICS),
     "paddle": (lambda: PaddleForm(bins=17), {}),
+    "clipped": (ClippedForm, {}),
+    "suppressed": (SuppressedForm, ULTRALYTICS),
     "distances": (DistancesForm, {}),
     "nano": (lambda: NanoForm(bins=8), {}),
     "dfine": (DFineForm, {}),

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -9,10 +10,20 @@ from PIL import Image
 from obcn.errors import UserError
 from obcn.explain import select
 from obcn.exported import open_exported
+from obcn.exported.comparing import clipped
 from obcn.exported.preprocessing import Preprocessing
 from obcn.models.scoring import photo_tensor
 from obcn.resources import ROOT
-from tests.exported.modules import CLASSES, DFineForm, DistancesForm, NanoForm, PaddleForm, PlainForm, YoloForm
+from tests.exported.modules import (
+    CLASSES,
+    ClippedForm,
+    DFineForm,
+    DistancesForm,
+    NanoForm,
+    PaddleForm,
+    PlainForm,
+    YoloForm,
+)
 
 EXAMPLE = ROOT / "docs" / "example"
 Files = Callable[..., Path]
@@ -61,6 +72,34 @@ def test_end_to_end_form_is_read_before_its_choice_and_left_without_nms(
         chosen = YoloForm(end_to_end=True).eval()(photo_tensor(photo)[None])[0]
     torch.testing.assert_close(found.scores, chosen[:, 4], atol=1e-5, rtol=1e-4)
     assert found.names == tuple(CLASSES[int(label)] for label in chosen[:, 5])
+
+
+@BOTH
+def test_boxes_that_are_clipped_before_they_are_whole_are_still_compared(
+    exported: Files, photo: Image.Image, dynamo: bool
+):
+    detector, boxes, scores, _ = read(exported("clipped", dynamo), photo)
+    with torch.no_grad():
+        its_boxes, its_scores = ClippedForm().eval()(photo_tensor(photo)[None])
+    limits = torch.tensor([photo.width, photo.height] * 2)
+    torch.testing.assert_close(boxes.clamp(min=0).minimum(limits), its_boxes[0], atol=2e-3, rtol=1e-5)
+    torch.testing.assert_close(scores, its_scores[0], atol=1e-5, rtol=1e-4)
+    assert detector.card.strides == (8, 16, 32)
+
+
+def test_clipped_boxes_tell_nothing_where_all_of_them_fill_the_photo():
+    assert clipped(np.array([[-9.0, -9, 170, 140]]), 160, 128) is None
+    assert clipped(np.array([[-9.0, 5, 170, 140]]), 160, 128).tolist() == [[0, 5, 160, 128]]
+
+
+@BOTH
+def test_form_with_suppression_inside_is_read_before_it(exported: Files, photo: Image.Image, dynamo: bool):
+    detector, boxes, scores, _ = read(exported("suppressed", dynamo), photo)
+    with torch.no_grad():
+        rows = YoloForm().eval()(photo_tensor(photo)[None])[0].T
+    torch.testing.assert_close(boxes, corners(rows[:, :4]), atol=2e-3, rtol=1e-5)
+    torch.testing.assert_close(scores, rows[:, 4:], atol=1e-5, rtol=1e-4)
+    assert detector.classes == CLASSES
 
 
 @BOTH
