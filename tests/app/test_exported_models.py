@@ -1,11 +1,10 @@
-"""Detectors from .onnx files on the Models and Compare pages, without a browser and in one."""
+"""Detectors from .onnx files on the Models and Compare pages."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 pytest.importorskip("onnx")
@@ -13,8 +12,6 @@ pytest.importorskip("onnxruntime")
 
 from app import detectors, hosting
 from app.compare import scoring
-from tests.app.browsing import SCREENSHOTS, SLOW, finished, settled, upload, whole_page
-from tests.app.test_browser import boxes, histograms
 from tests.campaign.links import no_network
 from tests.exported.modules import files_in
 
@@ -100,32 +97,3 @@ def test_a_damaged_file_gets_one_line(content: bytes) -> None:
 def test_an_unbelievable_file_is_refused_with_numbers(exported: Files) -> None:
     app = brought(("biased.onnx", exported("biased").read_bytes()))
     assert "off by 4 px" in app.error[0].value
-
-
-def test_browser_uploads_an_onnx_file_clicks_an_object_and_reads_four_sides(browser, address, exported: Files) -> None:
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    page.goto(f"{address}/models")
-    finished(page)
-    upload(page, "theirs.onnx", exported("yolo").read_bytes())
-    expect(page.get_by_text("Ready to compare: theirs")).to_be_visible(timeout=SLOW)
-    settled(page)
-    page.screenshot(path=SCREENSHOTS / "models-onnx.png")
-    page.get_by_text("Open theirs in Compare").click()
-    expect(boxes(page, "theirs").first).to_be_visible(timeout=SLOW)
-    settled(page)
-    box = boxes(page, "theirs").last
-    # A network that was never trained puts its boxes over one another: the mouse would hit another one.
-    box.evaluate("button => button.click()")
-    expect(box).to_have_attribute("aria-pressed", "true", timeout=SLOW)
-    settled(page)
-    expect(histograms(page)).to_have_count(4, timeout=SLOW)
-    titles = [figure.locator(".gtitle").text_content() for figure in histograms(page).all()]
-    assert [title.split(" ")[0] for title in titles] == ["left", "top", "right", "bottom"]
-    for figure in histograms(page).all():
-        (bars,) = figure.evaluate("figure => figure.data.filter(trace => trace.type === 'bar').map(trace => trace.y)")
-        heights = list(bars.values()) if isinstance(bars, dict) else bars
-        assert len(heights) == 16
-        assert sum(heights) == pytest.approx(1, abs=1e-3)
-    expect(page.get_by_text("A distribution over distances").first).to_be_visible()
-    whole_page(page, "compare-onnx")
-    page.close()
