@@ -31,12 +31,19 @@ def objects_of(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     Raises:
         UserError: not a record file, or a column that it lacks.
     """
-    table = read_records(path, [*OBJECT, "outcome", "score", "iou", *_BOX, *columns]).to_pandas()
+    # Column by column, and parts are let go as soon as may be: ten million rows are gigabytes each time.
+    read = read_records(path, [*OBJECT, "outcome", "score", "iou", *_BOX, *columns])
+    table = read.to_pandas(split_blocks=True, self_destruct=True)
+    del read
     table["row"] = np.arange(len(table))
     missed = table[table.outcome == "missed"]
     nearest = _nearest(missed, table[table.outcome == "unmatched"], ["row", "score", *_BOX, *columns])
     found_by_none = missed[~missed.truth_id.isin(nearest.truth_id)]
-    objects = pd.concat([table[table.outcome == "matched"], nearest, found_by_none], ignore_index=True)
+    matched = table[table.outcome == "matched"]
+    del table, missed
+    others = [part for part in (nearest, found_by_none) if len(part)]
+    objects = pd.concat([matched, *others], ignore_index=True) if others else matched.reset_index(drop=True)
+    del matched
     objects["truth_id"] = objects.truth_id.astype(np.int64)
     objects["iou"] = objects.iou.fillna(0.0)
     return objects
