@@ -4,11 +4,16 @@ Example: `python -m benchmarks.performance_page`
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 import typer
 
+from benchmarks.compare_latency import UPLOAD
+from benchmarks.loss_curve import FAST as FAST_RUN
+from benchmarks.loss_curve import OTHER as OTHER_RUN
+from benchmarks.loss_curve import PLAIN as PLAIN_RUN
 from benchmarks.measured import PLAIN, RESULTS, read_result
 from obcn.files import write_whole
 
@@ -37,6 +42,22 @@ The same batches of {batch_size} photos, the same weights, frozen stages, optimi
 augmented beforehand. The target was 1.5 times torchvision's photos a second.
 """
 
+_CURVE = """
+## The same loss
+
+What makes a step faster must not change what is learnt. Three runs of one start on the same batches, {steps} steps of
+OBCN from the shipped `regression` with a fresh head: as `obcn train` does it; plain, with torchvision's RoIAlign and
+its search for proposals and with BatchNorm apart; and plain with other samples of candidates and anchors, which is how
+far two runs lie apart by chance.
+"""
+
+_PAGE = """
+## A photo through the page
+
+What a visitor of Compare waits for on the server, a photo of {width} x {height}: medians of {rounds}, the page's own
+script with both shipped detectors. The target from an upload to both detectors' boxes, figures included, was 0.25 s.
+"""
+
 _THROUGHPUT = """
 ## Photos of a data set
 
@@ -52,7 +73,7 @@ Random record files of matched detections (K = 2, every column, twenty classes, 
 in a process of its own, PyTorch's 0.7 GB included. `ap_by_iou` is without bands: each of its 1,000 draws ranks all rows
 anew. It matches class by class with `pycocotools`, in whose Python loops it spends most of its time; we offer nothing
 home-made instead. `explore` is the table that the page works on. The target was growth no faster than the rows, and ten
-million of them in under 4 GB; sizes that are not in the table are not measured yet.
+million of them in under 4 GB.
 """
 
 
@@ -60,8 +81,10 @@ def page(results: Path) -> str:
     """The page's Markdown.
 
     Args:
-        results: folder with ``inference.json``, ``training.json``, ``throughput.json`` and ``records_growth.json``.
+        results: folder with ``inference.json``, ``training.json``, ``loss_curve.json``, ``throughput.json``,
+            ``compare_latency.json`` and ``records_growth.json``.
     """
+    curve, visit = read_result(results / "loss_curve.json"), read_result(results / "compare_latency.json")
     throughput = read_result(results / "throughput.json")
     growth = read_result(results / "records_growth.json")
     inference, training = read_result(results / "inference.json"), read_result(results / "training.json")
@@ -78,6 +101,12 @@ def page(results: Path) -> str:
         _verdict(training["milliseconds"], 1.5, more_is_better=True),
         "Losses do not compare: torchvision's Smooth L1 bends at 1/9 and gives each class a box, ours bends at 1.\n",
         _source(training),
+        _CURVE.format(steps=len(curve["losses"][PLAIN_RUN])),
+        _losses(curve["losses"]),
+        _source(curve),
+        _PAGE.format(width=visit["photo"][0], height=visit["photo"][1], rounds=visit["rounds"]),
+        _visit(visit["seconds"]),
+        _source(visit),
         _THROUGHPUT.format(photos=throughput["photos"]),
         _throughput(throughput["runs"]),
         _source(throughput),
@@ -97,6 +126,39 @@ def _table(milliseconds: dict, unit: str, share: str, compare: Callable[[float, 
         for name, each in milliseconds.items()
     ]
     return "\n".join([f"| | {unit} | {share} |", "|---|---:|---:|", *rows, ""])
+
+
+def _losses(losses: dict[str, list[float]]) -> str:
+    """Means of five parts of the runs, and how far runs lie apart in a step."""
+    steps = len(losses[PLAIN_RUN])
+    edges = [steps * part // 5 for part in range(6)]
+    parts = list(pairwise(edges))
+    lines = [
+        "| steps | " + " | ".join(f"{first + 1} to {last}" for first, last in parts) + " |",
+        "|---|" + "---:|" * len(parts),
+        *(
+            f"| {name} | " + " | ".join(f"{mean(values[first:last]):.3f}" for first, last in parts) + " |"
+            for name, values in losses.items()
+        ),
+    ]
+    plain = losses[PLAIN_RUN]
+    apart = {
+        name: mean(abs(one - other) for one, other in zip(losses[name], plain, strict=True))
+        for name in (FAST_RUN, OTHER_RUN)
+    }
+    lines += [
+        "",
+        f"From the plain run's loss a step's lies {apart[FAST_RUN]:.3f} away on average, and "
+        f"{apart[OTHER_RUN]:.3f} with other samples.",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _visit(seconds: dict[str, float]) -> str:
+    upload = seconds[UPLOAD]
+    lines = ["| | seconds |", "|---|---:|", *(f"| {what} | {each:.2f} |" for what, each in seconds.items())]
+    lines += ["", f"An upload takes {upload:.2f} s: the target is {'met' if upload <= 0.25 else 'missed'}."]
+    return "\n".join([*lines, ""])
 
 
 def _throughput(runs: dict[str, list[dict]]) -> str:
