@@ -359,7 +359,8 @@ def test_a_model_that_decodes_another_way_has_another_name(tmp_path):
     detector.codec = detector.codec.decoding("argmax", 1)
     annotations = make_annotations(tmp_path, detector, photos=1)
     write_records(detector, "tiny", card, annotations, tmp_path / "r.parquet", "c", "d")
-    assert read_info(tmp_path / "r.parquet").model == "tiny (argmax, K = 1)"
+    info = read_info(tmp_path / "r.parquet")
+    assert (info.model, info.checkpoint_name) == ("tiny (argmax, K = 1)", "tiny")
     frame = read_records(tmp_path / "r.parquet").to_pandas()
     rows = frame[frame.outcome == "matched"]
     np.testing.assert_allclose(rows[each("argmax", CORNERS)], rows[each("stage1", CORNERS)], atol=1e-3)

@@ -153,10 +153,7 @@ def _source(choice: Choice, sides: dict[Side, int]) -> Source:
     # Without a data set, links carry the record file: it knows the true boxes too.
     link = {"data": choice.data or str(choice.paths[0]), "photos": choice.photos}
     chosen = {choice.names[number]: choice.infos[number] for number in sides.values()}
-    models = {
-        name: detectors.model_of_card(info.card, info.model.removesuffix(info.decoding))
-        for name, info in chosen.items()
-    }
+    models = {name: detectors.model_of_card(info.card, info.checkpoint_name) for name, info in chosen.items()}
     absent = [name for name, model in models.items() if model is None]
     if absent:
         st.caption(f"Compare opens without {plain(' and '.join(absent))}: add the checkpoint on the Models page first.")

@@ -309,7 +309,7 @@ def _read(words: Sequence[str]) -> tuple[list[Path], list[RecordInfo], list[str]
 
 def _as_known_here(info: RecordInfo) -> RecordInfo:
     """The info with the name that the other pages know its model by, if they do."""
-    name = model_of_card(info.card, info.model.removesuffix(info.decoding))
+    name = model_of_card(info.card, info.checkpoint_name)
     return info if name is None else info.model_copy(update={"model": name + info.decoding})
 
 

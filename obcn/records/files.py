@@ -60,6 +60,11 @@ class RecordInfo(BaseModel):
         found = _DECODING.search(self.model)
         return found[0] if found else ""
 
+    @property
+    def checkpoint_name(self) -> str:
+        """``model`` without :attr:`decoding`."""
+        return self.model.removesuffix(self.decoding)
+
 
 class RecordWriter:
     """Writes rows in groups of about ``ROWS_PER_GROUP``, so that memory does not grow with the data set."""

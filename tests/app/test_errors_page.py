@@ -77,6 +77,9 @@ def test_every_section_is_drawn_of_two_heads() -> None:
     assert not app.error
     assert not app.warning
     assert "regression 40 in 1 photos; bins 40 in 1 photos. **So few" in app.caption[0].value
+    popovers = [block.proto.popover.label for block in app.get("popover")]
+    assert popovers.count("Export table") == 4
+    assert popovers[-2:] == ["Export AP by IoU", "Export AP summary"]
 
 
 def test_words_that_are_no_paths_are_left_out() -> None:

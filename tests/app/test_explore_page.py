@@ -355,7 +355,7 @@ def test_a_tile_opens_the_model_that_wrote_the_records_and_no_namesake(folder, m
     namesake = replace(
         shipped, name="regression (run/best)", card=shipped.card.model_copy(update={"training": training})
     )
-    models = {item.name: item for item in (shipped, replace(shipped, name="the same again"), namesake)}
+    models = {item.name: item for item in (replace(shipped, name="the same again"), shipped, namesake)}
     monkeypatch.setattr(detectors, "available_models", lambda: models)
     measured = Evaluation(command="obcn eval", data="val", images=1, metrics={"AP": 40.0})
     signed(folder / "regression.parquet", shipped.card.model_copy(update={"evaluation": measured}))
