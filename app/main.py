@@ -11,6 +11,7 @@ if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))
 
 from app import startup  # noqa: E402
+from app.components.theme import run_again_with_the_theme  # noqa: E402
 from app.style import PAGE_CSS  # noqa: E402
 from obcn.errors import UserError  # noqa: E402
 
@@ -38,4 +39,5 @@ try:
 except UserError as error:
     st.error(str(error), icon=":material/error:")
     st.stop()
+run_again_with_the_theme()
 page.run()

@@ -12,6 +12,8 @@ PAGE_CSS = """
 /* The mark of left to right keeps a path's first slash from going to its end. */
 :is(.st-key-records, .st-key-files) [data-tag] span::before { content: "\\200E"; }
 button[kind="primary"] { color: light-dark(#fff, #10151b); }
+/* There is nothing to see of it, and no gap for it. */
+.st-key-obcn-theme { position: absolute; }
 .obcn-narrow { margin: 0; font-size: 0.9rem; opacity: 0.8; }
 @media (min-width: 40rem) { .stElementContainer:has(.obcn-narrow) { display: none; } }
 /* On a narrow screen Compare shows its first figure, and the rest when it is asked for. */

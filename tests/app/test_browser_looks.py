@@ -54,14 +54,6 @@ def shown(page: Page, view: str, records: bool) -> None:
         finished(page)
 
 
-def switch(page: Page, scheme: str) -> None:
-    """As where the system's theme changes and the visitor goes on."""
-    page.emulate_media(color_scheme=scheme)
-    page.wait_for_timeout(500)
-    page.keyboard.press("r")
-    page.wait_for_timeout(500)
-
-
 def expect_ink(page: Page, scheme: str) -> None:
     """Wait until the titles of all figures have the theme's colour."""
     red, green, blue = bytes.fromhex(INKS[scheme].removeprefix("#"))
@@ -78,12 +70,12 @@ def test_a_page_is_fit_to_be_seen(browser: Browser, address: str, view, records,
     words = urlencode({WITH_RECORDS[view]: sample_records()}, doseq=True) if records else ""
     page.goto(f"{address}/{'' if view == 'compare' else view}?{words}")
     for scheme in schemes:
-        if scheme != schemes[0]:
-            switch(page, scheme)
+        page.emulate_media(color_scheme=scheme)
         shown(page, view, records)
         expect(page.get_by_test_id("stException")).to_have_count(0)
-        assert fits_sideways(page)
         expect_ink(page, scheme)
+        finished(page)
+        assert fits_sideways(page)
         widths = "parts => parts.map(part => part.getBoundingClientRect().width)"
         assert max(page.locator(".js-plotly-plot, a.tile").evaluate_all(widths), default=0) <= width
         if width == 1440:
