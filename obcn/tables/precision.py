@@ -155,7 +155,6 @@ def _localise(judge: COCOeval, entry: dict, matched: np.ndarray, ignored: np.nda
     between TIDE's background threshold and the threshold of a match (Bolya et al., "TIDE", ECCV 2020, 2.2). The best
     scored one takes an object that is still free; the others would be duplicates then, and are set aside.
     """
-    matched, ignored = matched.copy(), ignored.copy()
     # pycocotools keeps IoUs in the order of the annotations, matches with the ignored objects last.
     objects = judge._gts[entry["image_id"], entry["category_id"]]
     ious = judge.ious[entry["image_id"], entry["category_id"]]
@@ -165,17 +164,18 @@ def _localise(judge: COCOeval, entry: dict, matched: np.ndarray, ignored: np.nda
         return matched, ignored
     ious = ious[:, order][:, counted]
     nearest, overlap = ious.argmax(axis=1), ious.max(axis=1)
-    for level in range(len(matched)):
-        taken = set(np.flatnonzero(entry["gtMatches"][level][counted] > 0).tolist())
-        near = (overlap >= BACKGROUND_IOU) & (overlap < judge.params.iouThrs[level])
-        bad = near & ~matched[level] & ~ignored[level]
-        # Detections stand best first.
-        for detection in np.flatnonzero(bad):
-            if nearest[detection] in taken:
-                ignored[level, detection] = True
-            else:
-                matched[level, detection] = True
-                taken.add(nearest[detection])
+    bad = (overlap >= BACKGROUND_IOU) & (overlap < judge.params.iouThrs[:, None]) & ~matched & ~ignored
+    if not bad.any():
+        return matched, ignored
+    matched, ignored = matched.copy(), ignored.copy()
+    free = entry["gtMatches"][:, counted] == 0
+    # Detections stand best first; each is looked at for all thresholds at once.
+    for detection in np.flatnonzero(bad.any(axis=0)):
+        its_object = free[:, nearest[detection]]
+        right = bad[:, detection] & its_object
+        matched[:, detection] |= right
+        ignored[:, detection] |= bad[:, detection] & ~right
+        its_object &= ~right
     return matched, ignored
 
 
