@@ -71,17 +71,18 @@ _ANALYSES = """
 
 Random record files of matched detections (K = 2, every column, twenty classes, parts of a million rows); each analysis
 in a process of its own, PyTorch's 0.7 GB included. `ap_by_iou` is without bands: each of its 1,000 draws ranks all rows
-anew. It matches class by class with `pycocotools`, photo by photo in Python, which is most of its time. `explore` is the
-table that the page works on. The target was growth no faster than the rows (ranks and quantiles sort them), and ten
+anew. It matches class by class with `pycocotools`, photo by photo in Python, which is most of its time. `explore` is
+the table that the page works on. The target was growth no faster than the rows (ranks and quantiles sort them), and ten
 million of them in under 4 GB.
 """
 
 _COCO_SIZED = """
 ## AP on a data set of COCO's size
 
-Simulated: {photos:,} photos, {objects:,} objects of 80 classes, {detections:,} detections. `obcn eval` takes {obcn:.0f} s
-to judge them and pycocotools with nothing around it {pycocotools:.0f} s, for the same AP to the last digit, in
-{gigabytes:.1f} GB. pycocotools is the bottleneck; we offer nothing home-made instead of what the field compares by.
+Simulated: {photos:,} photos, {objects:,} objects of 80 classes, {detections:,} detections. `obcn eval` takes
+{obcn:.0f} s to judge them and pycocotools with nothing around it {pycocotools:.0f} s, for the same AP to the last
+digit, in {gigabytes:.1f} GB. pycocotools is the bottleneck; we offer nothing home-made instead of what the field
+compares by.
 """
 
 
