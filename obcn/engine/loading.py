@@ -56,15 +56,15 @@ def plain_loader_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        clear_frames(error.__traceback__)
         if "\n" not in str(error):
             raise
+        clear_frames(error.__traceback__)
         name = f"{UserError.__module__}.{UserError.__name__}: "
         raise UserError(str(error).splitlines()[-1].removeprefix(name)) from error
     except RuntimeError as error:
-        clear_frames(error.__traceback__)
         if "DataLoader worker" not in str(error):
             raise
+        clear_frames(error.__traceback__)
         raise UserError(
             "the process that reads photos was killed, perhaps for want of memory; go on with --resume"
         ) from error

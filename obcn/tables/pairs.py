@@ -77,6 +77,6 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     """A table of objects with narrow types, and with each object's size."""
     size = pd.Series(size_of(table.truth_area.to_numpy()), index=table.index)
     table = table.assign(size=size)
-    for name in table.columns[table.dtypes == np.float64]:
+    for name in table.columns[table.dtypes == np.float64].difference(["truth_id"]):
         table[name] = table[name].astype(np.float32)  # one by one: all at once would be all twice
     return table

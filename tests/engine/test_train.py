@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,7 @@ class TestRefusals:
         with pytest.raises(UserError, match=r"^\S*cut\.png is damaged or cut short") as caught:
             train(config, damaged, val_set, TrainingOptions(tmp_path / "run", "tiny"))
         assert "\n" not in str(caught.value)
+        assert active_children() == [], "the loader's process is gone with it"
 
     def test_loss_that_is_not_finite(self, config, train_set, val_set, tmp_path):
         wild = with_changes(config, "schedule", lr=1e12, warmup_steps=0)
