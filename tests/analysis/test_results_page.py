@@ -113,6 +113,13 @@ FINDINGS_QUOTES = {
         "(AP90 [[bins, K = 1, of its own minus Smooth L1, of its own | AP90]])",
         "Smooth L1 wins [[Smooth L1, of its own minus Smooth L1, shared | AP]]",
     ),
+    "gain_capacity": (
+        "wins [[Smooth L1, 160 + 160 minus Smooth L1, 320 shared | AP]] by parting 320",
+        "[[Smooth L1, 320 + 320 minus Smooth L1, 640 shared | AP]] by parting 640",
+        "([[bins, K = 1, 160 + 160 minus bins, K = 1, 320 shared | AP]] and",
+        "and [[bins, K = 1, 320 + 320 minus bins, K = 1, 640 shared | AP]])",
+        "bins keep [[bins, K = 1, 640 shared minus Smooth L1, 640 shared | AP]] over Smooth L1",
+    ),
     "shared_gradient": (
         "by [[bins, K = 1, g = 0.1 minus Smooth L1, g = 0.1 | AP]] at g = 0.1",
         "and [[bins, K = 1, g = 1 minus Smooth L1, g = 1 | AP]] at g = 1",
@@ -157,6 +164,16 @@ FINDINGS_CLEAR = [
     ("cascade", "cascade, bins K = 1 minus cascade, regression", "AP90", False),
     ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP", True),
     ("gain_branches", "bins, K = 1, of its own minus Smooth L1, of its own", "AP90", True),
+    ("gain_capacity", "Smooth L1, 160 + 160 minus Smooth L1, 320 shared", "AP", True),
+    ("gain_capacity", "Smooth L1, 320 + 320 minus Smooth L1, 640 shared", "AP", True),
+    ("gain_capacity", "Smooth L1, 640 shared minus Smooth L1, 320 shared", "AP", True),
+    ("gain_capacity", "bins, K = 1, 640 shared minus bins, K = 1, 320 shared", "AP", True),
+    ("gain_capacity", "bins, K = 1, 160 + 160 minus bins, K = 1, 320 shared", "AP", False),
+    ("gain_capacity", "bins, K = 1, 320 + 320 minus bins, K = 1, 640 shared", "AP", False),
+    ("gain_capacity", "bins, K = 1, 320 shared minus Smooth L1, 320 shared", "AP", True),
+    ("gain_capacity", "bins, K = 1, 640 shared minus Smooth L1, 640 shared", "AP", True),
+    ("gain_capacity", "bins, K = 1, 160 + 160 minus Smooth L1, 160 + 160", "AP", True),
+    ("gain_capacity", "bins, K = 1, 320 + 320 minus Smooth L1, 320 + 320", "AP", False),
     ("shared_gradient", "bins, K = 1, g = 0.1 minus Smooth L1, g = 0.1", "AP", True),
     ("shared_gradient", "bins, K = 1, g = 0 minus Smooth L1, g = 0", "AP", False),
     ("shared_gradient", "Smooth L1, g = 0.1 minus Smooth L1, g = 1", "AP", True),
@@ -171,7 +188,7 @@ def test_what_the_findings_call_clear_is_clear(name, rows, figure, clear) -> Non
     own, other = rows.split(" minus ")
     gains = [outcomes[own][seed][figure] - outcomes[other][seed][figure] for seed in outcomes[own]]
     # Student's t of as many degrees of freedom as there are seeds, less one.
-    quantile = {3: 4.303, 6: 2.571, 8: 2.365}[len(gains)]
+    quantile = {3: 4.303, 5: 2.776, 6: 2.571, 8: 2.365}[len(gains)]
     half = quantile * np.std(gains, ddof=1) / len(gains) ** 0.5
     assert (abs(np.mean(gains)) > half) == clear
 
