@@ -200,6 +200,13 @@ def _growth(analyses: dict[str, dict[str, dict]]) -> str:
             lines.append(
                 f"| {name} | {int(rows):,} | {found['processor_seconds']:.0f} | {found['megabytes'] / 1000:.1f} |"
             )
+    over = [
+        f"{name} at {int(rows):,} rows"
+        for name, by_rows in analyses.items()
+        for rows, found in by_rows.items()
+        if found["megabytes"] > 4000
+    ]
+    lines += ["", f"Over 4 GB: {', '.join(over) or 'none'}."]
     return "\n".join([*lines, ""])
 
 

@@ -97,7 +97,7 @@ def judged(annotations: Annotations, rows: list[dict], iou: float | None = None,
         iou: judge at this threshold alone; by default at all of COCO's.
         by_area: judge small, medium and large objects too, beside those of every size.
     """
-    found = [{**row, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0} for row in rows]
+    found = ({**row, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0} for row in rows)
     with contextlib.redirect_stdout(io.StringIO()):
         truth = _index(annotations.coco, annotations.coco["annotations"])
         judge = _Judge(truth, _index(annotations.coco, found), "bbox")
@@ -130,7 +130,7 @@ class _Judge(COCOeval):
                 box["ignore"] = int(is_ignored(box))
 
 
-def _index(coco: dict, boxes: list[dict]) -> COCO:
+def _index(coco: dict, boxes: Iterable[dict]) -> COCO:
     """Boxes as pycocotools wants them: copied, since it writes into them, and numbered from 1, since it takes a
     detection that matched box 0 for unmatched."""
     index = COCO()

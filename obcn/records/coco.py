@@ -1,6 +1,7 @@
 """A record file as COCO's records: AP computed from it is the AP of the run that wrote it."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from obcn.records.schema import CORNERS, each
 
 # pycocotools looks at no more detections of one class in one photo.
 _MOST_DETECTIONS = 100
+# As dictionaries a few hundred megabytes.
+ROWS_AT_ONCE = 100_000
 
 _BOXES, _TRUTH_BOXES = each("box", CORNERS), each("truth", CORNERS)
 _COLUMNS = ["image_id", "file_name", "image_width", "image_height", "category_id", "score", *_BOXES]
@@ -32,17 +35,34 @@ def coco_of_records(path: Path) -> tuple[Annotations, list[dict]]:
     return _coco(path, read_info(path).categories, read_records(path, _COLUMNS))
 
 
-def coco_of_classes(path: Path) -> Iterator[tuple[Annotations, list[dict]]]:
-    """As :func:`coco_of_records`, class by class in the order of their ids: of millions of rows, only those
-    of one class stand in memory as COCO's dictionaries, which are twenty times as large. Each class lists its photos
-    alone.
+def coco_of_classes(path: Path) -> Iterator[Iterator[tuple[Annotations, list[dict]]]]:
+    """As :func:`coco_of_records`, class by class in the order of their ids, and each class in pieces of some photos.
+
+    pycocotools matches photo by photo, so pieces change nothing; and of millions of rows only those of one piece stand
+    in memory as COCO's dictionaries, which are twenty times as large. Photos come in the order of their ids. Each piece
+    lists its photos alone.
 
     Raises:
         UserError: as :func:`~obcn.records.files.read_info`.
     """
-    info, table = read_info(path), read_records(path, _COLUMNS)
-    for number, name in sorted(info.categories.items()):
-        yield _coco(path, {number: name}, table.filter(pc.equal(table["category_id"], number)))
+    categories = sorted(read_info(path).categories.items())
+    table = read_records(path, _COLUMNS)
+    # Apart, so that a class's rows are let go once it is done.
+    of_class = {number: table.filter(pc.equal(table["category_id"], number)) for number, _ in categories}
+    del table
+    for number, name in categories:
+        yield (_coco(path, {number: name}, piece) for piece in _pieces(of_class.pop(number)))
+
+
+def _pieces(table: pa.Table) -> Iterator[pa.Table]:
+    """Rows of whole photos, about ``ROWS_AT_ONCE`` at a time."""
+    photos = table["image_id"].to_numpy()
+    order = np.argsort(photos, kind="stable")
+    starts = np.flatnonzero(np.diff(photos[order])) + 1
+    wanted = np.searchsorted(starts, np.arange(ROWS_AT_ONCE, len(order), ROWS_AT_ONCE))
+    bounds = np.unique([0, *starts[wanted[wanted < len(starts)]], len(order)])
+    for first, end in pairwise(bounds.tolist()):
+        yield table.take(order[first:end])
 
 
 def _coco(path: Path, categories: dict[int, str], table: pa.Table) -> tuple[Annotations, list[dict]]:

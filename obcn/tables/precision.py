@@ -1,6 +1,6 @@
 """AP at each IoU threshold from record files, its spread over photos, and what perfect localisation would give."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,8 @@ def load_results(path: Path) -> ModelResults:
     """
     photo_ids = np.unique(read_records(path, ["image_id"]).column("image_id").to_numpy())
     classes = tuple(
-        _class_results(judged(truth, rows, by_area=False), photo_ids) for truth, rows in coco_of_classes(path)
+        _class_results((judged(truth, rows, by_area=False) for truth, rows in pieces), photo_ids)
+        for pieces in coco_of_classes(path)
     )
     return ModelResults(photo_ids, read_info(path).photos, IOUS, classes)
 
@@ -127,25 +128,31 @@ def bootstrap_ap(
     return [np.stack(values) for values in drawn]
 
 
-def _class_results(judge: COCOeval, photo_ids: np.ndarray) -> ClassResults:
-    thresholds = len(judge.params.iouThrs)
-    objects = np.zeros(len(photo_ids), dtype=int)
+def _class_results(judges: Iterable[COCOeval], photo_ids: np.ndarray) -> ClassResults:
+    objects = np.zeros(len(photo_ids), dtype=np.int32)
     parts: list[tuple[np.ndarray, ...]] = []
-    for entry in filter(None, judge.evalImgs):
-        place = int(np.searchsorted(photo_ids, entry["image_id"]))
-        objects[place] = int((entry["gtIgnore"] == 0).sum())
-        matched = entry["dtMatches"] > 0
-        ignored = entry["dtIgnore"].astype(bool)
-        right, aside = _localise(judge, entry, matched, ignored)
-        scores = np.array(entry["dtScores"])
-        parts.append((scores, np.full(len(scores), place), matched, ignored, right, aside))
+    for judge in judges:
+        of_photos: list[tuple[np.ndarray, ...]] = []
+        for entry in filter(None, judge.evalImgs):
+            place = int(np.searchsorted(photo_ids, entry["image_id"]))
+            objects[place] = int((entry["gtIgnore"] == 0).sum())
+            matched = entry["dtMatches"] > 0
+            ignored = entry["dtIgnore"].astype(bool)
+            right, aside = _localise(judge, entry, matched, ignored)
+            scores = np.array(entry["dtScores"])
+            of_photos.append((scores, np.full(len(scores), place, np.int32), matched, ignored, right, aside))
+        if of_photos:
+            parts.append(_joined(of_photos))
     if not parts:
-        none = np.zeros((thresholds, 0), dtype=bool)
+        none = np.zeros((len(IOUS), 0), dtype=bool)
         return ClassResults(np.zeros(0, dtype=int), none, none, none, none, objects)
-    joined = [np.concatenate(values, axis=-1) for values in zip(*parts, strict=True)]
-    order = np.argsort(-joined[0], kind="mergesort")
-    places, matched, ignored, right, aside = (values[..., order] for values in joined[1:])
-    return ClassResults(places, matched, ignored, right, aside, objects)
+    scores, *others = _joined(parts)
+    order = np.argsort(-scores, kind="mergesort")
+    return ClassResults(*(values[..., order] for values in others), objects)
+
+
+def _joined(parts: list[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+    return tuple(np.concatenate(values, axis=-1) for values in zip(*parts, strict=True))
 
 
 def _localise(judge: COCOeval, entry: dict, matched: np.ndarray, ignored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

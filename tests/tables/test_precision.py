@@ -4,7 +4,7 @@ import pytest
 from analysis.ap_by_iou import ap_by_iou
 from obcn.data import Annotations
 from obcn.engine.evaluate import average_precision
-from obcn.records.coco import coco_of_records
+from obcn.records.coco import coco_of_classes, coco_of_records
 from obcn.tables.ap_curves import ap_tables
 from obcn.tables.precision import bootstrap_ap, load_results, same_data
 from tests.synthetic_records import write_scene
@@ -223,3 +223,16 @@ def test_detections_behind_the_hundred_best_are_not_even_listed(tmp_path):
     assert [row["bbox"][0] for row in rows] == list(range(100))
     crowded = load_results(tmp_path / "a.parquet")
     assert crowded.ap()[0] == 0, "the match comes too late, as pycocotools has it"
+
+
+def test_pieces_of_a_class_give_what_the_whole_gives(tmp_path, monkeypatch):
+    path = tmp_path / "r.parquet"
+    random_scene(path, 3)
+    whole = load_results(path)
+    monkeypatch.setattr("obcn.records.coco.ROWS_AT_ONCE", 5)
+    photos = [image["id"] for truth, _ in next(coco_of_classes(path)) for image in truth.images]
+    assert len(list(next(coco_of_classes(path)))) > 2
+    assert photos == sorted(set(photos)), "no photo is cut in two"
+    for one, other in zip(whole.classes, load_results(path).classes, strict=True):
+        for name in ("photo", "matched", "ignored", "matched_if_localised", "ignored_if_localised", "objects"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
