@@ -146,9 +146,10 @@ def _class_results(judges: Iterable[COCOeval], photo_ids: np.ndarray) -> ClassRe
     if not parts:
         none = np.zeros((len(IOUS), 0), dtype=bool)
         return ClassResults(np.zeros(0, dtype=int), none, none, none, none, objects)
-    scores, *others = _joined(parts)
-    order = np.argsort(-scores, kind="mergesort")
-    return ClassResults(*(values[..., order] for values in others), objects)
+    joined = _joined(parts)
+    order = np.argsort(-joined[0], kind="mergesort")
+    places, matched, ignored, right, aside = (values[..., order] for values in joined[1:])
+    return ClassResults(places, matched, ignored, right, aside, objects)
 
 
 def _joined(parts: list[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
