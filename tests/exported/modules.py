@@ -96,14 +96,14 @@ class YoloForm(_Head):
 
 
 class SuppressedForm(YoloForm):
-    """Boxes, best score and class of what non-maximum suppression leaves, (boxes, 6)."""
+    """Boxes, best score and class of what non-maximum suppression leaves, (1, boxes, 6)."""
 
     def forward(self, photos: Tensor) -> Tensor:
         x1y1, x2y2, strides, cls = self.corners(photos)
         boxes = (torch.cat((x1y1, x2y2), 1) * strides)[0].transpose(0, 1)
         scores, labels = cls[0].sigmoid().transpose(0, 1).max(1)
         kept = nms(boxes, scores, 0.6)
-        return torch.cat((boxes[kept], scores[kept, None], labels[kept, None].float()), 1)
+        return torch.cat((boxes[kept], scores[kept, None], labels[kept, None].float()), 1)[None]
 
 
 class PaddleForm(_Head):

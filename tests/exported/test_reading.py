@@ -89,6 +89,7 @@ def test_boxes_that_are_clipped_before_they_are_whole_are_still_compared(
 
 def test_clipped_boxes_tell_nothing_where_all_of_them_fill_the_photo():
     assert clipped(np.array([[-9.0, -9, 170, 140]]), 160, 128) is None
+    assert clipped(np.array([[-9.0, 5, 170, 140], [-9, -9, 170, 140]]), 160, 128) is None
     assert clipped(np.array([[-9.0, 5, 170, 140]]), 160, 128).tolist() == [[0, 5, 160, 128]]
 
 
