@@ -77,6 +77,7 @@ def test_is_named_after_its_file_and_trains_at_the_size_it_is_validated_at(name)
         ("dfl", "dfl", 22),
         ("dfine", "dfine", 23),
         ("distance_bins", "distance_bins", 22),
+        ("regression_two_looks", "regression", 2),
     ],
 )
 def test_compact_heads_differ_in_name_offsets_and_selection_only(head, codec, labels):
