@@ -55,13 +55,3 @@ button[kind="primary"] { color: light-dark(#fff, #10151b); }
 :is(.obcn-numbers, .obcn-wide) thead th { font-weight: 400; opacity: 0.8; vertical-align: bottom; }
 </style>
 """
-
-
-def dim_all_but(key: str) -> str:
-    """Style that dims what Compare says of an object, unless it holds the container of this key.
-
-    For the time that networks look at a photo: what stands there is of the one before. Streamlit dims what is stale
-    too, but only after a while and not between two runs; and it keeps this style until the next photo's numbers are all
-    there, which must not be dim.
-    """
-    return f"<style>.st-key-obcn-object:not(:has(.st-key-{key})) {{ opacity: 0.35; }}</style>"

@@ -1,6 +1,5 @@
 """Compare: one photo, several detectors that differ in how they say where a box goes."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +10,7 @@ from app import detectors
 from app.compare import links, scoring
 from app.compare.comparison import Comparison, Settings, compare
 from app.compare.controls import choose_among_uploads, choose_models, choose_photo, choose_settings
+from app.compare.dimming import dim_all_but, objects_key
 from app.compare.found_objects import FoundObject, locate
 from app.compare.object_view import draw_object, headline, view_of
 from app.compare.panels import busy_panels, panels
@@ -19,7 +19,6 @@ from app.components.photo_pair import PhotoPanel, photo_pair
 from app.detectors import ModelFile
 from app.markup import plain
 from app.photos import Photo
-from app.style import dim_all_but
 from obcn.errors import UserError
 from obcn.figures.belief import box_iou
 from obcn.figures.lines import model_lines, with_models
@@ -77,7 +76,7 @@ def _compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) 
     if chosen is None:
         _explain_nothing(seen)
     else:
-        with st.container(key="obcn-object"), st.container(key=_key_of(photo, models)):
+        with st.container(key="obcn-object"), st.container(key=objects_key(photo.digest, models)):
             _show_object(seen, chosen, palette)
 
 
@@ -87,7 +86,7 @@ def _look(photo: Photo, models: Mapping[str, ModelFile], settings: Settings, pal
     The photo stands there at once and the boxes join it: same widget, same place, so nothing jumps. The numbers below
     are still the last photo's, and dim.
     """
-    st.html(dim_all_but(_key_of(photo, models)))
+    st.html(dim_all_but(objects_key(photo.digest, models)))
     _draw_photos(photo, busy_panels(models, settings), [], None, palette)
     try:
         for model in models.values():
@@ -95,12 +94,6 @@ def _look(photo: Photo, models: Mapping[str, ModelFile], settings: Settings, pal
     except UserError as error:
         st.session_state["failure"] = str(error)  # told by the next run, where nobody is looking any more
     st.rerun()
-
-
-def _key_of(photo: Photo, models: Mapping[str, ModelFile]) -> str:
-    """Names what these models say of this photo in the page's style."""
-    said_of = "".join((photo.digest, *models))
-    return f"obcn-of-{hashlib.sha256(said_of.encode()).hexdigest()[:16]}"
 
 
 def _draw_photos(
