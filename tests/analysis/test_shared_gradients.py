@@ -54,7 +54,7 @@ def results() -> StudyResults:
     return made_up(STUDY, outcomes)
 
 
-def test_the_pair_is_ofequal_norms_not_of_equal_shares(results: StudyResults) -> None:
+def test_the_pair_is_of_equal_norms_not_of_equal_shares(results: StudyResults) -> None:
     found = at_equal_norm(results, "bins", "Smooth L1")
     assert (found.row, found.other) == ("bins, g = 1", "Smooth L1, g = 3")
     assert (found.norm, found.other_norm) == (pytest.approx(0.3), pytest.approx(0.31))
@@ -85,6 +85,8 @@ def test_the_figure_has_every_share_and_no_gradient_at_the_edge(results: StudyRe
     assert bins.x[0] == pytest.approx(0.002 / 3)
     assert list(bins.x[1:]) == pytest.approx([0.006, 0.3, 0.9])
     assert figure.layout.xaxis.ticktext[0] == "none"
+    # Bins rise to 36.5 and fall to 34: a share stands above the line that rises to it, and below one that falls.
+    assert list(bins.textposition) == ["top left", "top left", "top left", "bottom left"]
 
 
 def test_only_studies_with_a_gate_have_shared_gradients(results: StudyResults) -> None:
