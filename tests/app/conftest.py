@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from streamlit.components.v2 import manifest_scanner
 
 from tests.app.serving import chromium, served
+
+# Where several workers share two cores, five seconds are soon gone.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session", autouse=True)
