@@ -83,7 +83,7 @@ FINDINGS_QUOTES = {
         "Read by argmax it falls below ([[bins, argmax minus regression, Smooth L1 beta = 1 | AP]])",
     ),
     "table2": ("bins keep [[bins, expectation minus Smooth L1 beta = 1.5 | AP]] to the best of those tried",),
-    "table3": ("does not pay: [[K = 2 minus K = 1 | AP]] as we", "a third [[K = 3 minus K = 1 | AP]]"),
+    "table3": ("does not pay: [[K = 2 minus K = 1 | AP]] as we", "three [[K = 3, a_3 = 0.015 minus K = 1 | AP]] (p"),
     "second_look": (
         "does pay: [[repooled, a_2 = 0.6 minus bins, K = 1 | AP]] over one stage",
         "looks twice gains [[regression, second look a regression minus regression | AP]]",
@@ -127,8 +127,9 @@ FINDINGS_QUOTES = {
         "it loses [[Smooth L1, g = 0.1 minus Smooth L1, g = 1 | AP]]",
     ),
     "later_heads": (
-        "leads in AP90 ([[distribution focal loss minus bins, K = 1 | AP90]])",
-        "is not clear ([[distribution focal loss minus bins, K = 1 | AP]])",
+        "leads by [[distribution focal loss minus bins, K = 1 | AP]] in AP",
+        "[[distribution focal loss minus bins, K = 1 | AP90]] in AP90, neither clear",
+        "a quieter loss ([[distance-aware bins, weight 0.2 minus distance-aware bins | AP]] at a fifth",
     ),
 }
 
@@ -177,8 +178,24 @@ FINDINGS_CLEAR = [
     ("shared_gradient", "bins, K = 1, g = 0.1 minus Smooth L1, g = 0.1", "AP", True),
     ("shared_gradient", "bins, K = 1, g = 0 minus Smooth L1, g = 0", "AP", False),
     ("shared_gradient", "Smooth L1, g = 0.1 minus Smooth L1, g = 1", "AP", True),
-    ("later_heads", "distribution focal loss minus bins, K = 1", "AP90", True),
+    ("table2", "bins, expectation minus Smooth L1 beta = 1.5", "AP", True),
+    ("table2", "L2 minus regression, Smooth L1 beta = 1", "AP", True),
+    ("table2", "Smooth L1 beta = 1/9 (torchvision's) minus regression, Smooth L1 beta = 1", "AP", True),
+    ("table3", "K = 2 minus K = 1", "AP", True),
+    ("table3", "K = 3, a_3 = 0.015 minus K = 1", "AP", True),
+    ("table3", "K = 3 minus K = 1", "AP", False),
+    ("table3", "K = 3 minus K = 1", "AP50", True),
+    ("table3", "K = 3 minus K = 1", "AP90", True),
+    ("residuals", "K = 2, from the true bin minus K = 1", "AP", False),
+    ("residuals", "K = 2, from the true bin minus K = 2, from the prediction", "AP", True),
+    ("residuals", "K = 2, from the true bin minus K = 2, from the predicted bin", "AP", False),
+    ("later_heads", "distribution focal loss minus bins, K = 1", "AP90", False),
     ("later_heads", "distribution focal loss minus bins, K = 1", "AP", False),
+    ("later_heads", "distribution focal loss minus regression, Smooth L1 beta = 1", "AP", True),
+    ("later_heads", "D-FINE's points minus regression, Smooth L1 beta = 1", "AP", True),
+    ("later_heads", "distance-aware bins minus regression, Smooth L1 beta = 1", "AP80", True),
+    ("later_heads", "distance-aware bins, weight 0.2 minus distance-aware bins", "AP", True),
+    ("later_heads", "distance-aware bins minus bins, K = 1", "AP", True),
 ]
 
 
