@@ -14,6 +14,7 @@ from tests.app.sample_records import OBJECTS, sample_records
 VIEWS = sorted(path.stem for path in Path(ROOT / "app").glob("*/*.py") if path.stem == path.parent.name)
 # Pages that are nearly bare without record files, and what names the files in their addresses.
 WITH_RECORDS = {"explore": "records", "errors": "files"}
+# Those with records last: the pages remember what was chosen.
 LOOKS = [*((view, False) for view in VIEWS), *((view, True) for view in WITH_RECORDS)]
 # What a page shows once it is whole.
 SHOWN = {
@@ -22,6 +23,7 @@ SHOWN = {
     ("explore", True): ("a.tile", OBJECTS),
     ("loss_lab", False): (".js-plotly-plot", 5),
 }
+TITLES = {view: view.replace("_", " ").capitalize() for view in VIEWS}
 INKS = {"light": LIGHT.ink, "dark": DARK.ink}
 
 
@@ -63,13 +65,34 @@ def expect_ink(page: Page, scheme: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("width", "schemes"), [(1440, ("light", "dark")), (400, ("dark", "light"))])
+@pytest.fixture(scope="module")
+def windows(browser: Browser) -> dict[int, Page]:
+    """A window by its width."""
+    return {width: browser.new_page(viewport={"width": width, "height": 900}) for width in (1440, 400)}
+
+
+def visit(page: Page, url: str) -> None:
+    """Go to one of the app's pages, but for the first time as Back and Forward go: nothing is loaded anew."""
+    if page.url == "about:blank":
+        page.goto(url)
+    else:
+        page.evaluate("url => { history.pushState(null, '', url); dispatchEvent(new PopStateEvent('popstate')); }", url)
+
+
+def schemes_of(page: Page) -> tuple[str, str]:
+    """The one that the window has, and then the other."""
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    return ("dark", "light") if dark else ("light", "dark")
+
+
+@pytest.mark.parametrize("width", [1440, 400])
 @pytest.mark.parametrize(("view", "records"), LOOKS)
-def test_a_page_is_fit_to_be_seen(browser: Browser, address: str, view, records, width, schemes) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=schemes[0])
+def test_a_page_is_fit_to_be_seen(windows: dict[int, Page], address: str, view, records, width) -> None:
+    page = windows[width]
     words = urlencode({WITH_RECORDS[view]: sample_records()}, doseq=True) if records else ""
-    page.goto(f"{address}/{'' if view == 'compare' else view}?{words}")
-    for scheme in schemes:
+    visit(page, f"{address}/{'' if view == 'compare' else view}?{words}")
+    expect(page.get_by_role("heading", name=TITLES[view], exact=True)).to_be_visible(timeout=SLOW)
+    for scheme in schemes_of(page):
         page.emulate_media(color_scheme=scheme)
         shown(page, view, records)
         expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -81,7 +104,6 @@ def test_a_page_is_fit_to_be_seen(browser: Browser, address: str, view, records,
         if width == 1440:
             assert lasting_violations(page) == []
         whole_page(page, f"{view}{'-records' * records}-{width}-{scheme}")
-    page.close()
 
 
 def test_the_menu_of_a_narrow_screen_has_no_fault(browser: Browser, address: str) -> None:
