@@ -49,9 +49,8 @@ def assert_same(output: Path, whole: Path) -> None:
     assert figures(output) == figures(whole)
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_keeps_every_step_and_says_how_to_go_on(run, whole, tmp_path, monkeypatch, number, status):
     output = tmp_path / "run"
     step = engine._Run._step
