@@ -105,7 +105,8 @@ def _shipped_section(folder: Path) -> str:
 def _protocol_section(studies: Sequence[StudyResults], photo_luck: float | None) -> str:
     results = studies[0]
     compared = sum(len(study.table) - 1 for study in studies)
-    protocol, head, seeds = results.protocol, results.protocol.head, len(results.protocol.seeds)
+    protocol, head = results.protocol, results.protocol.head
+    seeds = min(len(study.protocol.seeds) for study in studies)
     wider = half_interval(1 / seeds, seeds - 1)
     photos = "" if photo_luck is None else f": between the detectors that ship they add ±{photo_luck:.1f} points of AP"
     return "\n\n".join(
