@@ -31,10 +31,12 @@ from obcn.studies.study import load_study
 from obcn.studies.study_results import StudyResults, read_results
 from obcn.studies.tables import half_interval
 
-# Evaluations of the detectors that ship; "plain" is without ranking by certainty and voting.
+# Evaluations of the detectors that ship, and of regression with a second look; "plain" is without certainty and voting.
 SHIPPED = (
     "regression",
     "regression_voting",
+    "regression_two_looks",
+    "regression_two_looks_voting",
     "obcn",
     "obcn_plain",
     "obcn_one_stage_plain",
@@ -93,7 +95,7 @@ def _shipped_section(folder: Path) -> str:
         return ""
     return "\n\n".join(
         [
-            "## The detectors that ship, trained end to end",
+            "## The detectors that ship, and regression with a second look, trained end to end",
             "One seed each; [data.md](data.md) tells how they were trained, and each file in `results/` names the "
             "`obcn eval` that wrote it. Percent, on 700 photos that neither was trained on. APs, APm and APl go by "
             "COCO's areas in photos whose long side is at most 416 pixels: they do not compare with full-size photos'.",
