@@ -69,8 +69,9 @@ def _show_evaluations(
     images = sorted({evaluation.images for evaluation in evaluations.values()})
     st.caption(
         f"AP in percent on {' or '.join(map(str, images))} photos that no head was trained on, one seed each; rows "
-        "that say argmax, one stage, voting or plain read the same head another way; plain is without ranking by "
-        "certainty and voting, as in the paper, so only such rows stand beside it. Gains in points."
+        "that say argmax, one stage, voting or plain read the same head another way (two looks is a head of its own, "
+        "as large as obcn); plain is without ranking by certainty and voting, as in the paper, so only such rows stand "
+        "beside it. Gains in points."
     )
     rows = evaluation_rows(evaluations, paper)
     st.html(html_table(comparison_table(rows), f"Evaluations in {folder}, beside the paper's"))
