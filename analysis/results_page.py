@@ -32,7 +32,7 @@ from obcn.studies.study_results import StudyResults, read_results
 from obcn.studies.tables import half_interval
 
 # Evaluations of the detectors that ship, and of regression with a second look; "plain" is without certainty and voting.
-SHIPPED = (
+EVALUATED = (
     "regression",
     "regression_voting",
     "regression_two_looks",
@@ -89,7 +89,7 @@ def _studies(results: Path) -> dict[str, StudyResults]:
 
 
 def _shipped_section(folder: Path) -> str:
-    files = [folder / f"{name}.json" for name in SHIPPED]
+    files = [folder / f"{name}.json" for name in EVALUATED]
     present = [path for path in files if path.is_file()]
     if not present:
         return ""

@@ -241,13 +241,16 @@ def test_the_pages_say_what_bins_keep_at_equal_gradient_norm(page: str, words: s
         assert f"{interval}, {len(found.protocol.seeds)} seeds)" in text
 
 
+def evaluated(name: str, figure: str = "AP") -> float:
+    path = ROOT / "results" / "voc2012-animals-val" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["metrics"][figure]
+
+
+def gain(name: str, other: str, figure: str = "AP") -> str:
+    return f"{evaluated(name, figure) - evaluated(other, figure):+.1f}"
+
+
 def test_the_findings_take_the_gain_apart_as_the_evaluations_do() -> None:
-    folder = ROOT / "results" / "voc2012-animals-val"
-
-    def gain(name: str, other: str) -> str:
-        own, base = (json.loads((folder / f"{each}.json").read_text())["metrics"]["AP"] for each in (name, other))
-        return f"{own - base:+.1f}"
-
     findings = " ".join((ROOT / "docs" / "findings.md").read_text(encoding="utf-8").split())
     assert f"one stage of bins alone ({gain('obcn_one_stage_plain', 'regression')})" in findings
     assert f"where the first stage places the box ({gain('obcn_plain', 'obcn_one_stage_plain')})" in findings
@@ -258,14 +261,8 @@ def test_the_findings_take_the_gain_apart_as_the_evaluations_do() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/findings.md"])
 def test_the_pages_say_what_is_kept_over_a_regression_that_looks_twice(page: str) -> None:
-    folder = ROOT / "results" / "voc2012-animals-val"
-
-    def gain(name: str, other: str, figure: str = "AP") -> str:
-        own, base = (json.loads((folder / f"{each}.json").read_text())["metrics"][figure] for each in (name, other))
-        return f"{own - base:+.1f}"
-
     text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
-    best = max(("regression_voting", "regression_two_looks", "regression_two_looks_voting"), key=_ap_of)
+    best = max(("regression_voting", "regression_two_looks", "regression_two_looks_voting"), key=evaluated)
     assert best == "regression_two_looks_voting"
     at_strict = ", ".join(f"{figure} {gain('obcn', best, figure)}" for figure in ("AP80", "AP90", "AP50"))
     assert f"keeps {gain('obcn', best)} " in text
@@ -275,10 +272,6 @@ def test_the_pages_say_what_is_kept_over_a_regression_that_looks_twice(page: str
             f"gains {gain('regression_two_looks', 'regression')} by it ({gain(best, 'regression')} with voting)" in text
         )
         assert f"bins keep {gain('obcn_plain', 'regression_two_looks')};" in text
-
-
-def _ap_of(name: str) -> float:
-    return json.loads((ROOT / "results" / "voc2012-animals-val" / f"{name}.json").read_text())["metrics"]["AP"]
 
 
 def test_the_readme_opens_with_the_evaluations_figures() -> None:

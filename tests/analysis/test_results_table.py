@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results_page import SHIPPED
+from analysis.results_page import EVALUATED
 from analysis.results_table import results_table
 from obcn.metrics import FIGURES
 
@@ -34,7 +34,7 @@ def test_files_of_different_photos_are_not_put_side_by_side(tmp_path: Path) -> N
         results_table(files)
 
 
-@pytest.mark.parametrize(("page", "names"), [("README.md", IN_README), ("docs/findings.md", SHIPPED)])
+@pytest.mark.parametrize(("page", "names"), [("README.md", IN_README), ("docs/findings.md", EVALUATED)])
 def test_the_pages_show_the_table_of_the_committed_results(page: str, names: tuple[str, ...]) -> None:
     files = [ROOT / "results" / "voc2012-animals-val" / f"{name}.json" for name in names]
     assert results_table(files) in (ROOT / page).read_text(encoding="utf-8")
