@@ -31,7 +31,7 @@ class _OneBrowser(LoadFileScheduling):
 
 
 def _shares_the_server(path: Path) -> bool:
-    return path.name.startswith("test_browser")
+    return path.parent.name == "served"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

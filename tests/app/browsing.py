@@ -9,6 +9,26 @@ SCREENSHOTS = ROOT / "tests" / "screenshots"
 SLOW = 600_000  # ms; the first visit also loads PyTorch and both checkpoints, perhaps on a busy machine
 
 
+def load(window: Page, url: str, size: tuple[int, int] = (1440, 900), motion: str = "reduce") -> Page:
+    """Load an address anew, as a visitor who comes for the first time.
+
+    Args:
+        window: whatever it shows is gone; its cache and its compiled scripts stay.
+        url: the address.
+        size: the window's width and height in pixels.
+        motion: ``no-preference`` lets things glide and spin, which takes Chromium longer to show.
+
+    Returns:
+        The window.
+    """
+    window.set_viewport_size({"width": size[0], "height": size[1]})
+    window.emulate_media(color_scheme="light", reduced_motion=motion)
+    if window.url != "about:blank":
+        window.evaluate("localStorage.clear()")  # whether the side panel was open
+    window.goto(url)
+    return window
+
+
 def finished(page: Page) -> None:
     """Wait until the page's script has run to its end and nothing is being fetched."""
     expect(page.get_by_test_id("stHeading").first).to_be_visible(timeout=SLOW)

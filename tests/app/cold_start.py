@@ -31,19 +31,19 @@ def visit_cold(browser: Browser, folder: Path, later: float) -> int:
     """
     log = folder / "server.log"
     with served(folder, log) as url:
-        pages = [browser.new_page() for _ in range(WINDOWS)]
+        context = browser.new_context(reduced_motion="reduce")
+        pages = [context.new_page() for _ in range(WINDOWS)]
         for page in pages:
             page.goto(url, wait_until="commit", timeout=SLOW)
         pages[-1].wait_for_timeout(1000)
         pages[-1].reload(wait_until="commit", timeout=SLOW)
         seen = _all_see_boxes(pages) + 1  # whoever reloaded came twice
         pages[0].wait_for_timeout(1000 * later)
-        pages.append(browser.new_page())
+        pages.append(context.new_page())
         pages[-1].goto(url, wait_until="commit", timeout=SLOW)
         seen += _all_see_boxes(pages[-1:])
         _all_see_boxes(pages)
-        for page in pages:
-            page.context.close()
+        context.close()
     output = log.read_text(encoding="utf-8")
     assert "Traceback" not in output, output
     assert "Error" not in output, output

@@ -10,7 +10,6 @@ import pytest
 from app import startup
 from obcn.errors import UserError
 from tests.app.browsing import ROOT
-from tests.app.cold_start import visit_cold
 
 BEFORE = """
 import sys
@@ -82,10 +81,6 @@ def test_the_words_appear_before_anything_heavy_is_imported() -> None:
 def test_no_page_imports_in_a_visitors_thread() -> None:
     ours = ("app", "obcn", "analysis", "torch", "torchvision", "timm")
     assert [name for name in modules_of(AFTER) if name.split(".")[0] in ours] == []
-
-
-def test_visitors_of_a_cold_server_all_see_boxes(browser, tmp_path) -> None:
-    assert visit_cold(browser, tmp_path, later=3) == 8, "six windows, one of them reloaded, and one that came later"
 
 
 def modules_of(script: str) -> list[str]:

@@ -6,14 +6,13 @@ from playwright.sync_api import expect
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from tests.app.browsing import SCREENSHOTS, SLOW, finished, settled, upload, whole_page
-from tests.app.test_browser import boxes, histograms
+from tests.app.browsing import SCREENSHOTS, SLOW, finished, load, settled, upload, whole_page
+from tests.app.served.test_compare import boxes, histograms
 from tests.exported.modules import files_in
 
 
-def test_one_uploads_an_onnx_file_clicks_an_object_and_reads_four_sides(browser, address, tmp_path) -> None:
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    page.goto(f"{address}/models")
+def test_one_uploads_an_onnx_file_clicks_an_object_and_reads_four_sides(window, address, tmp_path) -> None:
+    page = load(window, f"{address}/models", (1440, 1000))
     finished(page)
     upload(page, "theirs.onnx", files_in(tmp_path)("yolo").read_bytes())
     expect(page.get_by_text("Ready to compare: theirs")).to_be_visible(timeout=SLOW)
@@ -37,4 +36,3 @@ def test_one_uploads_an_onnx_file_clicks_an_object_and_reads_four_sides(browser,
         assert sum(heights) == pytest.approx(1, abs=1e-3)
     expect(page.get_by_text("A distribution over distances").first).to_be_visible()
     whole_page(page, "compare-onnx")
-    page.close()

@@ -7,24 +7,23 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from app.photos import sample_paths
-from tests.app.browsing import SCREENSHOTS, SLOW, settled, shifted, upload, watch_shifts
+from tests.app.browsing import SCREENSHOTS, SLOW, load, settled, shifted, upload, watch_shifts
 
 
-def open_page(browser: Browser, address: str, width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
+def open_page(window: Page, address: str, height: int = 900, motion: str = "reduce") -> Page:
     """The Compare page with the first sample's boxes drawn."""
-    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-    page.goto(address)
+    page = load(window, address, (1440, height), motion)
     expect(boxes(page, "obcn").first).to_be_visible(timeout=SLOW)
     return page
 
 
 @pytest.fixture(scope="module")
-def first_sample(browser, address) -> Iterator[Page]:
+def first_sample(window, address) -> Iterator[Page]:
     """One page for the tests that leave it as they found it: a page takes Chromium longer than what is tried on it."""
-    page = open_page(browser, address)
+    page = open_page(window.context.new_page(), address)
     expect(histograms(page)).to_have_count(4, timeout=SLOW)
     settled(page)
     yield page
@@ -48,8 +47,8 @@ def sample_bytes(turn: Image.Transpose = Image.Transpose.FLIP_LEFT_RIGHT) -> byt
     return buffer.getvalue()
 
 
-def test_upload_click_read_histograms_and_switch_the_decode_rule(browser, address) -> None:
-    page = open_page(browser, address)
+def test_upload_click_read_histograms_and_switch_the_decode_rule(window, address) -> None:
+    page = open_page(window, address)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     before = page.locator('[data-panel="obcn"] img').get_attribute("src")
@@ -90,11 +89,10 @@ def test_upload_click_read_histograms_and_switch_the_decode_rule(browser, addres
     assert boxes(page, "regression").first.bounding_box() == there
     page.screenshot(path=SCREENSHOTS / "compare-argmax.png")
     assert errors == []
-    page.close()
 
 
-def test_nothing_jumps_while_the_page_changes(browser, address) -> None:
-    page = open_page(browser, address, height=2200)
+def test_nothing_jumps_while_the_page_changes(window, address) -> None:
+    page = open_page(window, address, 2200, "no-preference")
     expect(histograms(page)).to_have_count(4, timeout=SLOW)
     settled(page)
     watch_shifts(page)
@@ -103,7 +101,6 @@ def test_nothing_jumps_while_the_page_changes(browser, address) -> None:
     settled(page)
     # A figure that collapses while it is redrawn alone makes 0.1.
     assert shifted(page) < 0.02
-    page.close()
 
 
 def test_boxes_can_be_chosen_by_keyboard_and_light_up_in_both_panels(first_sample) -> None:
@@ -119,26 +116,24 @@ def test_boxes_can_be_chosen_by_keyboard_and_light_up_in_both_panels(first_sampl
     expect(box).to_have_attribute("aria-label", re.compile(r"obcn: \w+ [01]"))
 
 
-def test_a_file_that_is_no_photo_gets_one_line_and_no_traceback(browser, address) -> None:
-    page = open_page(browser, address)
+def test_a_file_that_is_no_photo_gets_one_line_and_no_traceback(window, address) -> None:
+    page = open_page(window, address)
     upload(page, "letter.jpg", b"Dear photo, ...")
     # On the page itself the words for a first visit may still stand.
     alert = page.get_by_test_id("stSidebarUserContent").get_by_test_id("stAlert")
     expect(alert).to_contain_text("letter.jpg", timeout=SLOW)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     page.screenshot(path=SCREENSHOTS / "compare-unreadable.png")
-    page.close()
 
 
-def test_a_photo_without_an_object_says_what_to_try(browser, address) -> None:
-    page = open_page(browser, address)
+def test_a_photo_without_an_object_says_what_to_try(window, address) -> None:
+    page = open_page(window, address)
     buffer = io.BytesIO()
     Image.new("RGB", (320, 240), (122, 141, 160)).save(buffer, "JPEG")
     upload(page, "sky.jpg", buffer.getvalue())
     expect(page.get_by_test_id("stAlert")).to_contain_text("No object scores above", timeout=SLOW)
     expect(boxes(page, "obcn")).to_have_count(0)
     page.screenshot(path=SCREENSHOTS / "compare-nothing.png")
-    page.close()
 
 
 def test_all_downloads_arrive(first_sample) -> None:
@@ -183,8 +178,8 @@ def test_photos_are_zoomed_together_by_button_wheel_and_keyboard_and_dragged(fir
     assert widths() == whole, "the page keeps the wheel"
 
 
-def test_the_zoom_buttons_and_samples_stay_in_reach_of_the_keyboard(browser, address) -> None:
-    page = open_page(browser, address)
+def test_the_zoom_buttons_and_samples_stay_in_reach_of_the_keyboard(window, address) -> None:
+    page = open_page(window, address)
     reachable = page.locator('.zoom button[tabindex="0"]')
     expect(reachable).to_have_count(4)
     page.get_by_role("button", name="Remove regression", exact=True).click()
@@ -195,7 +190,6 @@ def test_the_zoom_buttons_and_samples_stay_in_reach_of_the_keyboard(browser, add
     sample.focus()
     page.keyboard.press("Enter")
     expect(sample).to_have_attribute("aria-pressed", "true", timeout=SLOW)
-    page.close()
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
@@ -223,8 +217,8 @@ def test_the_refinement_plays_to_the_end_and_does_not_glide_for_those_who_ask(fi
     page.keyboard.press("ArrowRight")
 
 
-def test_a_reload_brings_the_same_view_back(browser, address) -> None:
-    page = open_page(browser, f"{address}/?photo=cows&rule=argmax&temperature=2")
+def test_a_reload_brings_the_same_view_back(window, address) -> None:
+    page = open_page(window, f"{address}/?photo=cows&rule=argmax&temperature=2")
     expect(histograms(page)).to_have_count(4, timeout=SLOW)
     settled(page)
     boxes(page, "obcn").last.click()
@@ -239,11 +233,10 @@ def test_a_reload_brings_the_same_view_back(browser, address) -> None:
     settled(page)
     assert [box.get_attribute("style") for box in page.locator("button[data-object]").all()] == here
     assert page.locator('.pair button[aria-pressed="true"]').first.get_attribute("data-object") == chosen
-    page.close()
 
 
-def test_old_numbers_are_dim_while_a_new_photo_is_looked_at_and_its_own_never_are(browser, address) -> None:
-    page = open_page(browser, address)
+def test_old_numbers_are_dim_while_a_new_photo_is_looked_at_and_its_own_never_are(window, address) -> None:
+    page = open_page(window, address, motion="no-preference")
     expect(histograms(page)).to_have_count(4, timeout=SLOW)
     settled(page)
     # What the headline says and how opaque it is, frame by frame, and whether a model says that it is looking.
@@ -273,4 +266,3 @@ def test_old_numbers_are_dim_while_a_new_photo_is_looked_at_and_its_own_never_ar
     assert busy
     assert max(busy) < 0.5
     assert {opacity for _, opacity, said in frames if said != old} == {1}
-    page.close()

@@ -1,14 +1,15 @@
 """Every page wide and narrow, in both themes: nothing sticks out, figures follow the theme, axe-core finds no fault."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from obcn.figures.palette import DARK, LIGHT
-from tests.app.browsing import ROOT, SLOW, finished, fits_sideways, whole_page
+from tests.app.browsing import ROOT, SLOW, finished, fits_sideways, load, whole_page
 from tests.app.sample_records import OBJECTS, sample_records
 
 VIEWS = sorted(path.stem for path in Path(ROOT / "app").glob("*/*.py") if path.stem == path.parent.name)
@@ -66,9 +67,15 @@ def expect_ink(page: Page, scheme: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def windows(browser: Browser) -> dict[int, Page]:
+def windows(window: Page) -> Iterator[dict[int, Page]]:
     """A window by its width."""
-    return {width: browser.new_page(viewport={"width": width, "height": 900}) for width in (1440, 400)}
+    opened = {width: window.context.new_page() for width in (1440, 400)}
+    for width, page in opened.items():
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(reduced_motion="reduce")
+    yield opened
+    for page in opened.values():
+        page.close()
 
 
 def visit(page: Page, url: str) -> None:
@@ -106,18 +113,14 @@ def test_a_page_is_fit_to_be_seen(windows: dict[int, Page], address: str, view, 
         whole_page(page, f"{view}{'-records' * records}-{width}-{scheme}")
 
 
-def test_the_menu_of_a_narrow_screen_has_no_fault(browser: Browser, address: str) -> None:
-    page = browser.new_page(viewport={"width": 400, "height": 800})
-    page.goto(f"{address}/loss_lab")
+def test_the_menu_of_a_narrow_screen_has_no_fault(window: Page, address: str) -> None:
+    page = load(window, f"{address}/loss_lab", (400, 800))
     finished(page)
     page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_test_id("stSidebar").get_by_role("link", name="Results").wait_for(state="visible")
     assert lasting_violations(page) == []
-    page.close()
 
 
-def test_a_fault_is_found(browser: Browser) -> None:
-    page = browser.new_page()
-    page.set_content('<html lang="en"><title>t</title><main><img src="data:,"></main></html>')
-    assert [line.split(":")[0] for line in violations(page)] == ["image-alt"]
-    page.close()
+def test_a_fault_is_found(window: Page) -> None:
+    window.set_content('<html lang="en"><title>t</title><main><img src="data:,"></main></html>')
+    assert [line.split(":")[0] for line in violations(window)] == ["image-alt"]

@@ -3,18 +3,17 @@
 import re
 from urllib.parse import urlencode
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.app.browsing import SLOW, settled, shifted, watch_shifts
+from tests.app.browsing import SLOW, load, settled, shifted, watch_shifts
 from tests.app.sample_records import OBJECTS, sample_records
 
 CHARTS = 4 + 4 + 4 + 4 + 2
 
 
-def open_page(browser: Browser, address: str, width: int = 1440, scheme: str = "light", **words: str) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+def open_page(window: Page, address: str, motion: str = "reduce", **words: str) -> Page:
     query = urlencode({"files": sample_records(), **words}, doseq=True)
-    page.goto(f"{address}/errors?{query}")
+    page = load(window, f"{address}/errors?{query}", (1440, 1000), motion)
     expect(charts(page)).to_have_count(CHARTS, timeout=SLOW)
     settled(page)
     return page
@@ -39,8 +38,8 @@ def click_on(page: Page, mark: Locator) -> None:
     page.mouse.click(*at)
 
 
-def test_a_bar_leads_to_its_objects(browser, address) -> None:
-    page = open_page(browser, address)
+def test_a_bar_leads_to_its_objects(window, address) -> None:
+    page = open_page(window, address)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     bars = charts(page).first.locator(".bars .point path")
@@ -55,11 +54,10 @@ def test_a_bar_leads_to_its_objects(browser, address) -> None:
     expect(page.locator("a.tile")).to_have_count(number, timeout=SLOW)
     assert "measure=error+in+x" in page.url
     assert errors == []
-    page.close()
 
 
-def test_a_point_of_a_class_leads_to_that_class(browser, address) -> None:
-    page = open_page(browser, address)
+def test_a_point_of_a_class_leads_to_that_class(window, address) -> None:
+    page = open_page(window, address)
     # The third row of figures is by class; its first marker is the first class's.
     click_on(page, charts(page).nth(8).locator(".scatterlayer .points path").first)
     expect(show_buttons(page)).to_have_count(1, timeout=SLOW)
@@ -68,11 +66,10 @@ def test_a_point_of_a_class_leads_to_that_class(browser, address) -> None:
     settled(page)
     assert len(set(page.locator("a.tile b").all_inner_texts())) == 1
     assert "classes=" in page.url
-    page.close()
 
 
-def test_the_keyboard_can_choose_what_a_click_can(browser, address) -> None:
-    page = open_page(browser, address)
+def test_the_keyboard_can_choose_what_a_click_can(window, address) -> None:
+    page = open_page(window, address)
     page.get_by_role("combobox", name=re.compile("Chosen size")).focus()
     page.keyboard.type("large")
     page.keyboard.press("Enter")
@@ -81,22 +78,20 @@ def test_the_keyboard_can_choose_what_a_click_can(browser, address) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("a.tile").first).to_be_visible(timeout=SLOW)
     assert "sizes=large" in page.url
-    page.close()
 
 
-def test_the_choice_of_files_goes_along_to_explore_and_back(browser, address) -> None:
-    page = open_page(browser, address)
+def test_the_choice_of_files_goes_along_to_explore_and_back(window, address) -> None:
+    page = open_page(window, address)
     menu = page.get_by_test_id("stTopNav")
     menu.get_by_role("link", name="Explore").click()
     expect(page.get_by_text(f"{OBJECTS} of {OBJECTS} objects")).to_be_visible(timeout=SLOW)
     menu.get_by_role("link", name="Errors").click()
     expect(charts(page)).to_have_count(CHARTS, timeout=SLOW)
     assert page.url.count("obcn-test-records") == 2
-    page.close()
 
 
-def test_nothing_jumps_while_another_bar_is_chosen(browser, address) -> None:
-    page = open_page(browser, address)
+def test_nothing_jumps_while_another_bar_is_chosen(window, address) -> None:
+    page = open_page(window, address, "no-preference")
     page.get_by_role("combobox", name=re.compile("Chosen bar")).focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -109,4 +104,3 @@ def test_nothing_jumps_while_another_bar_is_chosen(browser, address) -> None:
     page.keyboard.press("Enter")
     settled(page)
     assert shifted(page) < 0.02
-    page.close()

@@ -8,6 +8,9 @@ import pytest
 
 from tests.app.serving import hosting
 
+# The servers take longer than what is asked of them.
+pytestmark = pytest.mark.slow
+
 UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",

@@ -4,32 +4,30 @@ import json
 import re
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from obcn.checkpoints import SHIPPED_CHECKPOINTS
-from tests.app.browsing import SLOW, finished
+from tests.app.browsing import SLOW, finished, load
 
 
-def open_page(browser: Browser, address: str, path: str, width: int = 1440, scheme: str = "light") -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.goto(f"{address}/{path}")
+def open_page(window: Page, address: str, path: str, width: int = 1440) -> Page:
+    page = load(window, f"{address}/{path}", (width, 900))
     finished(page)
     return page
 
 
-def test_the_table_scrolls_by_keyboard_on_a_narrow_screen(browser, address) -> None:
-    page = open_page(browser, address, "results", 400)
+def test_the_table_scrolls_by_keyboard_on_a_narrow_screen(window, address) -> None:
+    page = open_page(window, address, "results", 400)
     table = page.locator(".obcn-scroll").first
     table.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     page.wait_for_timeout(600)
     assert table.evaluate("table => table.scrollLeft") > 20
-    page.close()
 
 
-def test_the_exported_table_is_the_one_that_is_shown(browser, address) -> None:
-    page = open_page(browser, address, "results")
+def test_the_exported_table_is_the_one_that_is_shown(window, address) -> None:
+    page = open_page(window, address, "results")
     # A popover that opens while the page below it still grows stands outside the window.
     finished(page)
     page.get_by_test_id("stPopoverButton").filter(has_text="Export table").first.click()
@@ -39,11 +37,10 @@ def test_the_exported_table_is_the_one_that_is_shown(browser, address) -> None:
     assert rows[0]["row"] == "regression"
     shown = page.locator(".obcn-wide").first.locator("tbody tr").nth(1).locator("td").first.text_content()
     assert f"{rows[1]['AP']:.1f}" == shown
-    page.close()
 
 
-def test_one_brings_a_checkpoint_and_opens_it_in_compare(browser, address) -> None:
-    page = open_page(browser, address, "models")
+def test_one_brings_a_checkpoint_and_opens_it_in_compare(window, address) -> None:
+    page = open_page(window, address, "models")
     weights = SHIPPED_CHECKPOINTS / "regression.safetensors"
     page.locator('input[type="file"]').set_input_files(str(weights))
     expect(page.get_by_test_id("stAlert")).to_contain_text("add regression.json", timeout=SLOW)
@@ -56,14 +53,12 @@ def test_one_brings_a_checkpoint_and_opens_it_in_compare(browser, address) -> No
     expect(page).to_have_url(re.compile("models=regression&models=upload-"), timeout=SLOW)
     expect(page.locator("[data-panel] button[data-object]").first).to_be_visible(timeout=SLOW)
     expect(page.get_by_test_id("stException")).to_have_count(0)
-    page.close()
 
 
-def test_a_pickle_is_refused_in_one_line(browser, address) -> None:
-    page = open_page(browser, address, "models")
+def test_a_pickle_is_refused_in_one_line(window, address) -> None:
+    page = open_page(window, address, "models")
     page.locator('input[type="file"]').set_input_files(
         {"name": "last.pth", "mimeType": "application/octet-stream", "buffer": b"\x80\x04."}
     )
     expect(page.get_by_test_id("stAlert")).to_contain_text("looks like a pickle", timeout=SLOW)
     expect(page.get_by_test_id("stException")).to_have_count(0)
-    page.close()

@@ -4,14 +4,13 @@ import json
 import re
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.app.browsing import SLOW, finished, shifted, watch_shifts
+from tests.app.browsing import SLOW, finished, load, shifted, watch_shifts
 
 
-def open_page(browser: Browser, address: str, query: str = "", width: int = 1440, scheme: str = "light") -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.goto(f"{address}/loss_lab{query}")
+def open_page(window: Page, address: str, query: str = "", width: int = 1440, motion: str = "reduce") -> Page:
+    page = load(window, f"{address}/loss_lab{query}", (width, 900), motion)
     finished(page)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=SLOW)
     return page
@@ -35,8 +34,8 @@ def expect_mark(page: Page, figure: int, loss: str, *place: float) -> None:
     )
 
 
-def test_the_error_is_dragged_by_keyboard_and_kept_in_the_address(browser, address) -> None:
-    page = open_page(browser, address)
+def test_the_error_is_dragged_by_keyboard_and_kept_in_the_address(window, address) -> None:
+    page = open_page(window, address, motion="no-preference")
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     watch_shifts(page)
@@ -50,21 +49,19 @@ def test_the_error_is_dragged_by_keyboard_and_kept_in_the_address(browser, addre
     finished(page)
     assert shifted(page) < 0.05
     assert errors == []
-    page.close()
 
 
-def test_a_link_shows_what_was_seen(browser, address) -> None:
-    page = open_page(browser, address, "?losses=L2&losses=DFL&error=-2.5&step=3&m=10")
+def test_a_link_shows_what_was_seen(window, address) -> None:
+    page = open_page(window, address, "?losses=L2&losses=DFL&error=-2.5&step=3&m=10")
     expect_mark(page, 1, "L2", -2.5, 2.5)
     expect_mark(page, 2, "L2", 3)
     bars = page.locator(".js-plotly-plot").nth(4).evaluate("plot => Object.values(plot.data[0].y).length")
     assert bars == 12
     expect(slider(page, "Error")).to_have_value("-2.5")
-    page.close()
 
 
-def test_figures_and_table_arrive_as_files(browser, address) -> None:
-    page = open_page(browser, address)
+def test_figures_and_table_arrive_as_files(window, address) -> None:
+    page = open_page(window, address)
     for popover, button, begins in (
         ("Export table", "JSON", b"["),
         ("Export table", "CSV", b"loss,"),
@@ -82,13 +79,11 @@ def test_figures_and_table_arrive_as_files(browser, address) -> None:
             assert [row["loss"] for row in json.loads(content)] == ["L2", "Smooth L1", "GIoU", "offset bins"]
         page.keyboard.press("Escape")
         expect(opened).to_have_count(0)
-    page.close()
 
 
-def test_pages_are_reached_from_the_menu_of_a_narrow_screen(browser, address) -> None:
-    page = open_page(browser, address, width=400)
+def test_pages_are_reached_from_the_menu_of_a_narrow_screen(window, address) -> None:
+    page = open_page(window, address, width=400)
     page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_test_id("stSidebar").get_by_role("link", name="Models").click()
     expect(page).to_have_url(re.compile("/models"), timeout=SLOW)
     expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible(timeout=SLOW)
-    page.close()

@@ -70,7 +70,7 @@ def session(monkeypatch) -> None:
         ("verdicts", _verdicts),
     ],
 )
-def test_an_import_that_ends_late_draws_nothing(name, draw, session, browser, monkeypatch) -> None:
+def test_an_import_that_ends_late_draws_nothing(name, draw, session, window, monkeypatch) -> None:
     made, runs = {}, []
 
     def component(_, **parts):
@@ -82,15 +82,11 @@ def test_an_import_that_ends_late_draws_nothing(name, draw, session, browser, mo
     draw(module, 0)
     runs[0]["turn"] -= 1  # the clock may not have moved between the two
     draw(module, 1)
-    page = browser.new_page()
-    try:
-        page.goto("about:blank")
-        first, both, late = (
-            page.evaluate(DRAW, {"html": made["html"], "js": made["js"], "runs": order})
-            for order in (runs[:1], runs, runs[::-1])
-        )
-    finally:
-        page.context.close()
+    window.goto("about:blank")
+    first, both, late = (
+        window.evaluate(DRAW, {"html": made["html"], "js": made["js"], "runs": order})
+        for order in (runs[:1], runs, runs[::-1])
+    )
     assert first != both
     assert late == both
 

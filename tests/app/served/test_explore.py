@@ -3,17 +3,16 @@
 import re
 from urllib.parse import urlencode
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from obcn.data.coco import read_coco
-from tests.app.browsing import SCREENSHOTS, SLOW, settled, shifted, watch_shifts
+from tests.app.browsing import SCREENSHOTS, SLOW, load, settled, shifted, watch_shifts
 from tests.app.sample_records import OBJECTS, SAMPLES, sample_records
 
 
-def open_page(browser: Browser, address: str, width: int = 1440, scheme: str = "light", **words: str) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+def open_page(window: Page, address: str, motion: str = "reduce", **words: str) -> Page:
     query = urlencode({"records": sample_records(), **words}, doseq=True)
-    page.goto(f"{address}/explore?{query}")
+    page = load(window, f"{address}/explore?{query}", motion=motion)
     expect(tiles(page).first).to_be_visible(timeout=SLOW)
     settled(page)
     return page
@@ -27,8 +26,8 @@ def count(page: Page, number: int, of: int = OBJECTS) -> Locator:
     return page.get_by_text(f"{number} of {of} objects")
 
 
-def test_a_filter_stands_in_the_address_and_outlives_a_reload(browser, address) -> None:
-    page = open_page(browser, address)
+def test_a_filter_stands_in_the_address_and_outlives_a_reload(window, address) -> None:
+    page = open_page(window, address)
     expect(count(page, OBJECTS)).to_be_visible()
     page.get_by_role("button", name="large").click()
     left = sum(box["area"] >= 96**2 for box in read_coco(SAMPLES, SAMPLES / "truth.json").coco["annotations"])
@@ -42,11 +41,10 @@ def test_a_filter_stands_in_the_address_and_outlives_a_reload(browser, address) 
     expect(tiles(page)).to_have_count(left, timeout=SLOW)
     page.get_by_role("button", name="Clear the filters").click()
     expect(count(page, OBJECTS)).to_be_visible(timeout=SLOW)
-    page.close()
 
 
-def test_wins_come_first_and_losses_last(browser, address) -> None:
-    page = open_page(browser, address)
+def test_wins_come_first_and_losses_last(window, address) -> None:
+    page = open_page(window, address)
     gains = [float(text.split()[1]) for text in page.locator(".verdict").all_inner_texts() if "even" not in text]
     assert gains == sorted(gains, reverse=True)
     assert gains[0] > 0
@@ -55,11 +53,10 @@ def test_wins_come_first_and_losses_last(browser, address) -> None:
     assert first.locator("svg image").get_attribute("href").startswith("data:image/jpeg")
     # Each of the three boxes has a rim beneath it.
     expect(first.locator("svg rect")).to_have_count(6)
-    page.close()
 
 
-def test_the_keyboard_opens_a_picture_in_compare_and_back_leads_to_the_same_view(browser, address) -> None:
-    page = open_page(browser, address, classes="cat")
+def test_the_keyboard_opens_a_picture_in_compare_and_back_leads_to_the_same_view(window, address) -> None:
+    page = open_page(window, address, classes="cat")
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     (cat,) = tiles(page).all()
@@ -73,29 +70,25 @@ def test_the_keyboard_opens_a_picture_in_compare_and_back_leads_to_the_same_view
     expect(count(page, 1)).to_be_visible(timeout=SLOW)
     expect(tiles(page)).to_have_count(1, timeout=SLOW)
     assert errors == []
-    page.close()
 
 
-def test_a_tile_is_a_link_that_a_new_tab_can_open(browser, address) -> None:
-    page = open_page(browser, address, classes="cat")
+def test_a_tile_is_a_link_that_a_new_tab_can_open(window, address) -> None:
+    page = open_page(window, address, classes="cat")
     link = tiles(page).first.evaluate("tile => tile.href")
     page.goto(link)
     chosen = page.locator('[data-panel="obcn"] button[aria-pressed="true"]')
     expect(chosen).to_have_attribute("aria-label", re.compile("cat"), timeout=SLOW)
-    page.close()
 
 
-def test_a_data_set_without_records_offers_to_run_the_models(browser, address) -> None:
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.goto(f"{address}/explore?truth=app/samples/truth.json&folder=app/samples&show=photos")
+def test_a_data_set_without_records_offers_to_run_the_models(window, address) -> None:
+    page = load(window, f"{address}/explore?truth=app/samples/truth.json&folder=app/samples&show=photos")
     expect(tiles(page)).to_have_count(7, timeout=SLOW)
     expect(page.get_by_text("Run models on these 7 photos")).to_be_visible()
     page.screenshot(path=SCREENSHOTS / "explore-data-alone.png")
-    page.close()
 
 
-def test_nothing_jumps_while_the_order_changes(browser, address) -> None:
-    page = open_page(browser, address)
+def test_nothing_jumps_while_the_order_changes(window, address) -> None:
+    page = open_page(window, address, "no-preference")
     watch_shifts(page)
     before = tiles(page).first.get_attribute("href")
     page.get_by_role("combobox", name=re.compile("Order")).click()
@@ -103,4 +96,3 @@ def test_nothing_jumps_while_the_order_changes(browser, address) -> None:
     expect(tiles(page).first).not_to_have_attribute("href", before, timeout=SLOW)
     settled(page)
     assert shifted(page) < 0.02
-    page.close()
