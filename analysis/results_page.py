@@ -45,10 +45,6 @@ EVALUATED = (
     "obcn_one_stage_argmax",
 )
 
-# When the offset layer got random numbers of its own. Before, it took as many as it is wide from those that the class
-# scores are drawn from, so that these started differently in heads of different width.
-EQUAL_STARTS_SINCE = "2026-11-24T14:12:00"
-
 app = script("Write docs/results.md from the files in results/.")
 
 
@@ -161,11 +157,6 @@ def _study_section(name: str, results: StudyResults) -> str:
         parts.append(equal_norms(results))
     if study.finding is not None:
         parts.append(fill_in(study.finding.strip(), results))
-    if results.dates[0] < EQUAL_STARTS_SINCE:
-        parts.append(
-            "*Made when class scores started differently in heads of different width, which adds luck to the gains; a "
-            "rerun from equal starts is pending.*"
-        )
     parts.append(f"![{results.title}](results/{name}.svg)")
     parts.append(
         f"<sub>`{results.command}`, commit {', '.join(results.commits)}, {results.dates[1][:10]}, seeds "
