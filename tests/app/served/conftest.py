@@ -13,7 +13,7 @@ expect.set_options(timeout=60_000)
 
 @pytest.fixture(scope="package")
 def address(tmp_path_factory) -> Iterator[str]:
-    """A running server's address; one server for all tests, as it is one server for all visitors.
+    """A running server's address; one server for all tests of a worker, as it is one server for all visitors.
 
     Whatever the tests do on its pages, its log must hold no stack as Streamlit's warnings have. One of an
     error may be there: a test closes its page while the server writes to it.
