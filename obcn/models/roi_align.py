@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import MultiScaleRoIAlign
-from torchvision.ops.poolers import _setup_scales
+from torchvision.ops.poolers import LevelMapper, _setup_scales
 
 
 class PyramidRoIAlign(MultiScaleRoIAlign):
@@ -24,15 +24,26 @@ class PyramidRoIAlign(MultiScaleRoIAlign):
             image_shapes: per photo (height, width) of the network's input.
         """
         levels = [x[name] for name in self.featmap_names]
-        exporting = torch.jit.is_tracing() or torch.jit.is_scripting() or torch.compiler.is_compiling()
-        if levels[0].device.type != "cpu" or exporting or not sum(map(len, boxes)):
+        if torch.jit.is_tracing() or torch.jit.is_scripting() or torch.compiler.is_compiling():
             return super().forward(x, boxes, image_shapes)
         # Photos of every size come by, so the scales are worked out anew; torchvision keeps the first batch's.
-        self.scales, self.map_levels = _setup_scales(levels, image_shapes, self.canonical_scale, self.canonical_level)
+        self.scales, self.map_levels = self._scales(levels, image_shapes)
+        if levels[0].device.type != "cpu" or not sum(map(len, boxes)):
+            return super().forward(x, boxes, image_shapes)
         rows, weights = self._rows_and_weights(levels, boxes)
         vectors = torch.cat([level.permute(0, 2, 3, 1).flatten(0, 2) for level in levels])
         pooled = _WeightedRows.apply(vectors, rows.flatten(0, 2), weights.flatten(0, 2).to(vectors))
         return pooled.unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
+
+    def _scales(self, levels: list[Tensor], image_shapes: list[tuple[int, int]]) -> tuple[list[float], LevelMapper]:
+        """Each level's scale, a power of two, from the batch's longer side, and what finds a box's level.
+
+        torchvision takes the height, and levels are those of padded photos: of a low strip padding is a large part.
+        """
+        height, width = (max(shape[axis] for shape in image_shapes) for axis in (0, 1))
+        if width > height:
+            levels, height, width = [level.mT for level in levels], width, height
+        return _setup_scales(levels, [(height, width)], self.canonical_scale, self.canonical_level)
 
     @torch.no_grad()
     def _rows_and_weights(self, levels: list[Tensor], boxes: list[Tensor]) -> tuple[Tensor, Tensor]:

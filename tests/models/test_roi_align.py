@@ -55,6 +55,20 @@ def test_a_batch_of_another_size_is_pooled_at_its_own_scale():
     torch.testing.assert_close(pool(small, boxes, shapes), fresh, atol=1e-5, rtol=1e-5)
 
 
+def test_a_low_strip_is_pooled_at_the_levels_scales_however_much_of_its_height_is_padding():
+    pool, boxes = PyramidRoIAlign(NAMES, 7, sampling_ratio=2), [_boxes(9, 4), _boxes(9, 5)]
+    lying = {name: level[..., : level.shape[2] // 3, :] for name, level in _pyramid().items()}
+    padded = MultiScaleRoIAlign(NAMES, 7, sampling_ratio=2)(lying, boxes, [(32, 160), (32, 160)])
+    torch.testing.assert_close(pool(lying, boxes, [(20, 160), (17, 90)]), padded, atol=1e-5, rtol=1e-5)
+
+
+def test_where_torchvision_pools_it_is_at_this_batchs_scales_too():
+    pool, none = PyramidRoIAlign(NAMES, 7, sampling_ratio=2), [torch.zeros(0, 4, dtype=torch.float64)] * 2
+    for stride in (8, 4):
+        pool(_pyramid(), none, [(96 * stride // 8, 160 * stride // 8)] * 2)
+        assert pool.scales[0] == 1 / stride
+
+
 def test_no_boxes_pool_to_nothing_and_one_photo_may_have_none():
     pool = PyramidRoIAlign(NAMES, 7, sampling_ratio=2)
     empty = torch.zeros(0, 4, dtype=torch.float64)
