@@ -69,7 +69,7 @@ def _coco(path: Path, categories: dict[int, str], table: pa.Table) -> tuple[Anno
     frame = table.to_pandas()
     images = frame.drop_duplicates("image_id")[["image_id", "file_name", "image_width", "image_height"]]
     objects = frame[frame.truth_id.notna()].drop_duplicates("truth_id")
-    found = _best(frame[frame.score.notna()])
+    found = best_detections(frame)
     coco = {
         "images": [
             {"id": number, "file_name": name, "width": width, "height": height}
@@ -102,8 +102,13 @@ def _coco(path: Path, categories: dict[int, str], table: pa.Table) -> tuple[Anno
     return Annotations(path.parent, coco), rows
 
 
-def _best(found: pd.DataFrame) -> pd.DataFrame:
-    """The detections that count towards AP, in their order; of equal scores the first, as pycocotools has it."""
+def best_detections(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of detections that count towards AP, in their order; of equal scores the first, as pycocotools has it.
+
+    Args:
+        rows: of a record file, whole photos: ``image_id``, ``category_id``, ``score`` and any others.
+    """
+    found = rows[rows.score.notna()]
     best_first = found.iloc[np.argsort(-found.score.to_numpy(), kind="stable")]
     place = best_first.groupby(["image_id", "category_id"], observed=True).cumcount()
     return found[(place < _MOST_DETECTIONS).loc[found.index]]

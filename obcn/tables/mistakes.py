@@ -11,7 +11,7 @@ import pandas as pd
 
 from obcn.data.annotations import Annotations
 from obcn.engine.evaluate import judged
-from obcn.records.coco import coco_of_records
+from obcn.records.coco import best_detections, coco_of_records
 from obcn.records.files import read_records
 from obcn.records.rows import MATCH_IOU, paired_iou
 from obcn.records.schema import CORNERS, each
@@ -109,11 +109,10 @@ def costs_of_mistakes(path: Path, mistakes: pd.DataFrame) -> pd.DataFrame:
         A row per kind: ``kind``, ``count``, ``ap50`` (percent, had it been put right), ``gain`` (points of AP50).
     """
     truth, rows = coco_of_records(path)
-    outcome, score = read_records(path, ["outcome", "score"]).to_pandas().to_numpy().T
-    # Rows of the file to their places among the detections.
-    place = np.cumsum(pd.notna(score)) - 1
-    ids = read_records(path, ["truth_id"]).column("truth_id").to_pandas()
-    found = set(ids[outcome == "matched"].astype(np.int64))
+    table = read_records(path, ["image_id", "category_id", "score", "outcome", "truth_id"]).to_pandas()
+    # Rows of the file to their places among the detections that count.
+    place = {row: number for number, row in enumerate(best_detections(table).index)}
+    found = set(table.truth_id[table.outcome == "matched"].astype(np.int64))
     before = _ap50(truth, rows)
     costs = []
     for kind in KINDS:
@@ -124,14 +123,17 @@ def costs_of_mistakes(path: Path, mistakes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(costs)
 
 
-def _put_right(kind: Kind, of_kind: pd.DataFrame, rows: list[dict], place: np.ndarray, found: set[int]) -> list[dict]:
+def _put_right(
+    kind: Kind, of_kind: pd.DataFrame, rows: list[dict], place: dict[int, int], found: set[int]
+) -> list[dict]:
     if kind == "missed":
         return rows
-    changed: dict[int, dict | None] = dict.fromkeys(place[of_kind.row].tolist())
+    of_kind = of_kind[of_kind.row.isin(place)]
+    changed: dict[int, dict | None] = dict.fromkeys(of_kind.row.map(place))
     if kind in ("classification", "localisation"):
         best = of_kind[~of_kind.truth_id.isin(found)].sort_values("score", ascending=False, kind="stable")
         for mistake in rows_of(best.drop_duplicates("truth_id")):
-            at = int(place[mistake["row"]])
+            at = place[mistake["row"]]
             x1, y1, x2, y2 = (mistake[name] for name in _TRUTH)
             box, category = [x1, y1, x2 - x1, y2 - y1], int(mistake["truth_category_id"])
             changed[at] = rows[at] | ({"bbox": box} if kind == "localisation" else {"category_id": category})

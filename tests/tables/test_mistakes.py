@@ -93,6 +93,15 @@ def test_what_each_kind_costs(scene) -> None:
         assert table.gain[kind] == pytest.approx(100 * (after[kind] - before)), kind
 
 
+def test_boxes_behind_the_hundred_that_count_are_told_and_cost_nothing(tmp_path) -> None:
+    crowded = [box(1, CAT, 0.9 - number / 1000, OFF) for number in range(120)]
+    path = write_scene(tmp_path / "r.parquet", [*crowded, box(2, CAT, 0.95, NEAR), missed(2, CAT)], 2)
+    table = costs_of_mistakes(path, mistakes_of(path)).set_index("kind")
+    assert table["count"]["background"] == 120
+    assert table.ap50["background"] == 0
+    assert table.ap50["localisation"] == pytest.approx(100)
+
+
 def test_missed_objects_cost_recall(tmp_path) -> None:
     path = write_scene(tmp_path / "r.parquet", [found(1, 0.9), missed(2, CAT)], 2)
     table = costs_of_mistakes(path, mistakes_of(path)).set_index("kind")
