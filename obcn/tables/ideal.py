@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from obcn.config import BoxHeadConfig
@@ -43,13 +43,13 @@ class LabelMoments:
 
 def card_stages(card: dict[str, Any]) -> tuple[StageLabels, ...]:
     """What the stages of a record file's head are trained on; empty where the card does not say."""
-    if "points" in card:
-        return _stages(ExportedCard(**card).codec) if card["points"] else ()
     try:
-        head = BoxHeadConfig.model_validate(card["config"]["box_head"])
+        if "points" in card:
+            exported = TypeAdapter(ExportedCard).validate_python(card)
+            return _stages(exported.codec) if exported.points else ()
+        return _stages(BoxHeadConfig.model_validate(card["config"]["box_head"]).offsets.build())
     except (KeyError, TypeError, ValidationError):
         return ()
-    return _stages(head.offsets.build())
 
 
 def label_moments(stage: StageLabels, targets: np.ndarray) -> LabelMoments:

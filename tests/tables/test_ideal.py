@@ -1,10 +1,14 @@
 """An ideal head of every kind, simulated: it says what its labels make of the truth, and it is called honest."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from obcn.config import BoxHeadConfig
+from obcn.config import BinOffsets, BoxHeadConfig
+from obcn.exported.described import ExportedCard
+from obcn.models.selection import DetectionThresholds
 from obcn.tables.calibration import calibration_summary, reliability_of_bins, reliability_of_spread
 from obcn.tables.ideal import card_stages, label_moments
 from obcn.tables.matched import load_matched
@@ -88,4 +92,28 @@ def test_stages_follow_the_card() -> None:
     assert card_stages(shared) == card_stages(repooled)
     assert card_stages(card("regression")) == ()
     assert card_stages({}) == ()
+    assert card_stages({"points": [0.0, 1.0], "family": "raw"}) == ()
+
+
+def test_stages_of_an_exported_file_are_those_of_the_head_that_wrote_it() -> None:
+    offsets = BinOffsets(codec="bins", num_stages=2, stage_features="repooled", ranges=(3.0, 0.6))
+    exported = ExportedCard(
+        name="ours",
+        classes=("cat",),
+        family="from candidates",
+        points=(-3.0, 3.0),
+        layers=2,
+        steps_per_size=None,
+        strides=(),
+        width=64,
+        height=64,
+        preprocessing="none",
+        checked="",
+        assumed=(),
+        suppress=True,
+        offsets=offsets,
+        asked=DetectionThresholds(),
+    )
+    in_file = json.loads(json.dumps(exported.model_dump()))
+    assert [stage.half_range for stage in card_stages(in_file)] == [3.0, 0.6]
     assert card_stages({"config": {"box_head": {"offsets": {"codec": "of another time"}}}}) == ()
