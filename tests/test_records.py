@@ -353,8 +353,9 @@ def test_a_run_that_stops_leaves_no_file(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_decodes_another_way_has_another_name(tmp_path):
-    card = make_card(OFFSETS["bins"])
+@pytest.mark.parametrize("stages", [{}, {"stage_features": "repooled", "ranges": [3.0, 0.6]}])
+def test_a_model_that_decodes_another_way_has_another_name(tmp_path, stages):
+    card = make_card(OFFSETS["bins"] | stages)
     detector = make_detector(card)
     detector.codec = detector.codec.decoding("argmax", 1)
     annotations = make_annotations(tmp_path, detector, photos=1)

@@ -89,9 +89,9 @@ def _decoding(card: DetectorCard, codec: OffsetCodec) -> str:
     changed: list[str] = []
     if codec.rule != card.codec.rule:
         changed.append(str(codec.rule))
-    used = getattr(codec, "used_stages", None)
-    if used not in (None, len(_bins(codec))):
-        changed.append(f"K = {used}")
+    seen = codec.explain(torch.zeros(0, codec.num_outputs))
+    if seen.used_stages != len(seen.stages):
+        changed.append(f"K = {seen.used_stages}")
     return f" ({', '.join(changed)})" if changed else ""
 
 
