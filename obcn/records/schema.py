@@ -72,7 +72,7 @@ def _identity() -> Iterator[Column]:
     yield Column("category_id", pa.int64(), "id of the class in the annotation file")
     yield Column("category", _TEXT, "name of the class")
     yield Column("outcome", _TEXT, "matched, unmatched, ignored or missed; see above")
-    yield Column("score", pa.float32(), "class probability; null where there is no detection")
+    yield Column("score", pa.float32(), "class probability, or what it ranks by; null where there is no detection")
 
 
 def _boxes(num_stages: int) -> Iterator[Column]:
@@ -100,7 +100,7 @@ def _offsets(head: tuple[str, ...], unit: str) -> Iterator[Column]:
     yield from _coordinates("offset_true", f"{unit} that would give the true box; matched rows only", head)
     yield from _coordinates("error", f"offset - offset_true, {unit}", head)
     yield from _coordinates(
-        "error_px", "error of the box in pixels, of the centre (x, y) or the size (w, h)", COORDINATES
+        "error_px", "error of the head's own box in pixels, of the centre (x, y) or the size (w, h)", COORDINATES
     )
     if head != COORDINATES:
         yield from _coordinates("error_px", "the same error as error, in pixels", head)
