@@ -84,7 +84,7 @@ class RepooledCodec:
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Sum of the looks' losses; see :meth:`OffsetCodec.loss`."""
         residual = as_full_precision(targets)
-        total = outputs.sum() * 0
+        total = as_full_precision(outputs).sum() * 0
         for look, part in zip(self.looks, self.split(outputs), strict=True):
             total = total + look.loss(part, residual)
             # Outputs that are not finite have made the loss so already; they are no fault of the targets.

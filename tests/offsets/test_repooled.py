@@ -27,6 +27,11 @@ def test_two_looks_at_bins_read_as_two_stages_of_bins_do(rule):
     torch.testing.assert_close(ours.partial, theirs.partial)
 
 
+def test_many_half_precision_outputs_do_not_overflow():
+    outputs = torch.full((2048, TWO.num_outputs), 3.0, dtype=torch.float16)
+    assert TWO.loss(outputs, torch.zeros(2048, 4)).isfinite()
+
+
 def test_gradient_of_a_later_look_does_not_reach_the_earlier_one():
     outputs = _outputs(TWO).requires_grad_()
     targets = torch.full((7, 4), 0.4, dtype=torch.float64)
