@@ -2,7 +2,8 @@
 
 import contextlib
 import io
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from pycocotools.coco import COCO
@@ -12,6 +13,8 @@ from obcn.data.annotations import Annotations, is_ignored
 from obcn.engine.distributed import ALONE, Ranks
 from obcn.models.scoring import PhotoScorer
 from obcn.records.detections import Photo, category_ids, coco_rows, detect
+
+_REDIRECTING = threading.Lock()
 
 IOU_FIGURES = {"AP50": 0.50, "AP60": 0.60, "AP70": 0.70, "AP75": 0.75, "AP80": 0.80, "AP90": 0.90}
 AREA_FIGURES = {"APs": "small", "APm": "medium", "APl": "large"}
@@ -98,7 +101,7 @@ def judged(annotations: Annotations, rows: list[dict], iou: float | None = None,
         by_area: judge small, medium and large objects too, beside those of every size.
     """
     found = ({**row, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0} for row in rows)
-    with contextlib.redirect_stdout(io.StringIO()):
+    with _quiet():
         truth = _index(annotations.coco, annotations.coco["annotations"])
         judge = _Judge(truth, _index(annotations.coco, found), "bbox")
         if iou is not None:
@@ -119,7 +122,7 @@ class _Judge(COCOeval):
     def accumulated(self) -> np.ndarray:
         """Precision by (IoU thresholds, recalls, classes, areas, detections per photo); -1 of a class without an
         object."""
-        with contextlib.redirect_stdout(io.StringIO()):
+        with _quiet():
             self.accumulate()
         return self.eval["precision"]
 
@@ -128,6 +131,13 @@ class _Judge(COCOeval):
         for boxes in self._gts.values():
             for box in boxes:
                 box["ignore"] = int(is_ignored(box))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """pycocotools prints its progress. Where two threads redirect at once, each may put back what the other has put."""
+    with _REDIRECTING, contextlib.redirect_stdout(io.StringIO()):
+        yield
 
 
 def _index(coco: dict, boxes: Iterable[dict]) -> COCO:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from obcn.data import Annotations
-from obcn.engine.evaluate import average_precision, evaluate
+from obcn.engine.evaluate import average_precision, evaluate, judged
 from obcn.errors import UserError
 from obcn.models.scoring import ScoredPhoto
 from obcn.models.selection import DetectionThresholds, ScoredCandidates
@@ -224,3 +226,19 @@ def test_damaged_photo_is_named(oracle_case):
     (annotations.folder / "2.png").write_bytes(b"not a photo")
     with pytest.raises(UserError, match=r"2\.png is not an image"):
         evaluate(oracle, annotations)
+
+
+def test_two_threads_that_judge_at_once_leave_the_output_as_it_was() -> None:
+    own, interval = sys.stdout, sys.getswitchinterval()
+    annotations, rows = truth([box([0, 0, 50, 50])]), [box([0, 0, 50, 50]) | {"score": 0.5}]
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=lambda: [judged(annotations, rows) for _ in range(40)]) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sys.stdout is own
+    finally:
+        sys.setswitchinterval(interval)
+        sys.stdout = own
