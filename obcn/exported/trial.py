@@ -65,9 +65,11 @@ def session_of(model: onnx.ModelProto, outputs: list[str], device: str = "cpu") 
     looked_into.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    providers = ["CPUExecutionProvider"]
-    if device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        providers.insert(0, "CUDAExecutionProvider")
+    providers: list[str | tuple[str, dict]] = ["CPUExecutionProvider"]
+    # "cuda:1" is the second one, as a process of torchrun names it.
+    kind, _, number = device.partition(":")
+    if kind == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(number or 0)}))
     try:
         return onnxruntime.InferenceSession(looked_into.SerializeToString(), options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no common type
