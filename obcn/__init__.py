@@ -22,7 +22,7 @@ def load(name_or_file: str | Path, device: str = "cpu") -> PhotoDetector:
         device: where it runs, as torch names it.
 
     Raises:
-        UserError: no such checkpoint, no card beside it, or not one that this package wrote.
+        UserError: no such checkpoint, no card beside it, or not one that this package wrote; or no such device.
 
     Examples:
         >>> import obcn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, overload
@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from obcn.checkpoints import checkpoint_name, find_checkpoint, load_checkpoint
-from obcn.data.images import read_photo
+from obcn.data.images import as_rgb, read_photo
 from obcn.errors import UserError
-from obcn.explain import PhotoDetections, select
+from obcn.explain import PhotoDetections, detect_above
 from obcn.models.scoring import DetectorCard, PhotoScorer
 from obcn.offsets.distribution import DecodeRule
 from obcn.opening import is_exported
@@ -85,7 +85,7 @@ class PhotoDetector:
             >>> obcn.load("obcn").predict(array, score=0.3).names[0]
             'dog'
         """
-        if isinstance(photos, str | Path | Image.Image | np.ndarray):
+        if isinstance(photos, str | Path | Image.Image | np.ndarray) or not isinstance(photos, Iterable):
             return self._found(photos, score, decode)
         return [self._found(photo, score, decode) for photo in photos]
 
@@ -93,8 +93,8 @@ class PhotoDetector:
         photo = _as_image(source)
         if decode not in (None, *get_args(DecodeRule)):
             raise UserError(f"decode is {decode!r}; give one of {', '.join(get_args(DecodeRule))}")
-        found = select(self.network.score(photo), self.network.codec.decoding(decode), self.network.thresholds)
-        return Found(photo, self.name, self.classes, found.above(score))
+        found = detect_above(self.network, photo, score, self.network.codec.decoding(decode))
+        return Found(photo, self.name, self.classes, found)
 
 
 @dataclass(frozen=True)
@@ -224,15 +224,23 @@ class Found:
 
 def open_detector(name_or_file: str | Path, device: str = "cpu") -> PhotoDetector:
     """See :func:`obcn.load`."""
+    _check_device(device)
     if is_exported(name_or_file):
         return PhotoDetector(Path(name_or_file).stem, *open_any(str(name_or_file), device))
     path = find_checkpoint(str(name_or_file))
     return PhotoDetector(checkpoint_name(path), *load_checkpoint(str(path), device))
 
 
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # as torch says it: not compiled for it, no driver, no such name
+        raise UserError(f"there is no device {device!r} here; give 'cpu'") from error
+
+
 def _as_image(source: Photo) -> Image.Image:
     if isinstance(source, Image.Image):
-        return source.convert("RGB")
+        return as_rgb(source)
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8 or not source.size:
             raise UserError(

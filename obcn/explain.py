@@ -6,9 +6,11 @@ so that a viewer can move a threshold or change the decode rule without running 
 
 from dataclasses import dataclass, replace
 
+from PIL import Image
 from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
 
-from obcn.models.scoring import ScoredPhoto
+from obcn.models.scoring import PhotoScorer, ScoredPhoto
 from obcn.models.selection import DetectionThresholds, select_detections
 from obcn.offsets import OffsetCodec, OffsetExplanation
 from obcn.offsets.codecs import DecodeRule
@@ -61,12 +63,34 @@ class PhotoDetections:
         )
 
     def boxes_by(self, rule: DecodeRule) -> Tensor:
-        """(D, 4) boxes that ``rule`` would give for the same candidates, not clipped."""
-        return self.codec.box.decode(self.codec.decoding(rule).decode(self.outputs), self.candidates)
+        """(D, 4) boxes that ``rule`` would give for the same candidates, clipped to the photo."""
+        return self._boxes_of(self.codec.decoding(rule).decode(self.outputs))
 
     def boxes_after_stages(self) -> tuple[Tensor, ...]:
-        """Per stage, the (D, 4) boxes after it, not clipped; empty for regression."""
-        return tuple(self.codec.box.decode(offsets, self.candidates) for offsets in self.explanation.partial)
+        """Per stage, the (D, 4) boxes after it, clipped to the photo; empty for regression."""
+        return tuple(self._boxes_of(offsets) for offsets in self.explanation.partial)
+
+    def _boxes_of(self, offsets: Tensor) -> Tensor:
+        return clip_boxes_to_image(self.codec.box.decode(offsets, self.candidates), (self.height, self.width))
+
+
+def detect_above(detector: PhotoScorer, photo: Image.Image, score: float, codec: OffsetCodec) -> PhotoDetections:
+    """Run a detector on a photo; what it shows of at least this score, however low.
+
+    A box is voted on by all that the detector scores, however few of them are shown.
+
+    Args:
+        detector: its threshold is lowered to ``score`` meanwhile, where that is lower.
+        photo: upright, in RGB.
+        score: least score.
+        codec: the detector's, or its ``decoding(...)`` another way.
+    """
+    thresholds = detector.thresholds
+    detector.thresholds = replace(thresholds, score=min(score, thresholds.score))
+    try:
+        return select(detector.score(photo), codec, detector.thresholds).above(score)
+    finally:
+        detector.thresholds = thresholds
 
 
 def select(scored: ScoredPhoto, codec: OffsetCodec, thresholds: DetectionThresholds) -> PhotoDetections:

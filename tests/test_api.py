@@ -59,6 +59,28 @@ def test_score_and_decode_are_heard(detector) -> None:
     assert (detector.predict(path, decode="argmax").boxes[0] != few.boxes[0]).any()
 
 
+def test_a_low_score_is_heard_below_the_detectors_own_threshold(detector) -> None:
+    path, own = SAMPLES / "kitten.jpg", detector.network.thresholds
+    found = detector.predict(path, score=0.01)
+    assert (found.scores < own.score).any()
+    assert (found.scores >= 0.01).all()
+    assert detector.network.thresholds == own
+
+
+def test_sixteen_bits_are_the_same_photo_as_a_path_and_as_an_image(detector, tmp_path) -> None:
+    grey = np.asarray(Image.open(SAMPLES / "kitten.jpg").convert("L")).astype(np.uint16) * 257
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    by_path, by_image = detector.predict([tmp_path / "deep.png", Image.open(tmp_path / "deep.png")])
+    assert by_path.names
+    np.testing.assert_array_equal(by_path.boxes, by_image.boxes)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_line(device) -> None:
+    with pytest.raises(UserError, match=f"no device '{device}' here; give 'cpu'"):
+        obcn.load("obcn", device)
+
+
 def test_nothing_found_is_empty_arrays(detector) -> None:
     found = detector.predict(np.zeros((60, 80, 3), np.uint8))
     assert (found.boxes.shape, found.scores.shape, found.names) == ((0, 4), (0,), ())
@@ -91,8 +113,9 @@ def test_drawn_marks_a_copy(detector) -> None:
     ],
 )
 def test_what_is_no_photo_is_one_line(detector, photo, words) -> None:
-    with pytest.raises(UserError, match=words):
-        detector.predict([photo])
+    for photos in (photo, [photo]):
+        with pytest.raises(UserError, match=words):
+            detector.predict(photos)
 
 
 def test_an_unknown_name_is_one_line() -> None:

@@ -1,6 +1,5 @@
 """``obcn predict``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +44,7 @@ def predict(
 
     from obcn.data import CocoIds, read_photo
     from obcn.drawing import draw_detections
-    from obcn.explain import detection_rows, select
+    from obcn.explain import detect_above, detection_rows
     from obcn.opening import open_detector
 
     photos = [photo for path in photos for photo in _photos(path)]
@@ -57,8 +56,6 @@ def predict(
         ids = CocoIds.of_file(annotations, photos, detector.classes)
     decode_by(detector, decode, stages)
     select_by(detector, rank_by, merge_by)
-    # A box is voted on by all that the detector scores, however few of them are shown.
-    detector.thresholds = replace(detector.thresholds, score=min(score, detector.thresholds.score))
     if save is not None:
         make_folder(save)
         if len({path.stem for path in photos}) < len(photos):
@@ -68,7 +65,7 @@ def predict(
     rows = []
     for path, image_id in zip(photos, ids.images, strict=True):
         photo = read_photo(path)
-        found = select(detector.score(photo), detector.codec, detector.thresholds).above(score)
+        found = detect_above(detector, photo, score, detector.codec)
         found_rows = detection_rows(found, ids.categories, image_id, path.name)
         rows += found_rows
         typer.echo(f"{path}: {len(found)} object(s)")

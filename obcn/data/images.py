@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from obcn.errors import UserError
@@ -51,7 +52,7 @@ def read_photo(source: str | Path | BinaryIO, name: str | None = None) -> Image.
     with _opened(source, name or str(source)) as photo:
         turn = _TURNS.get(_orientation(photo))
         # In this order no more than two copies lie in memory at once.
-        upright = _as_rgb(photo)
+        upright = as_rgb(photo)
         if upright is not photo:
             photo.close()
     return upright if turn is None else upright.transpose(turn)
@@ -121,10 +122,11 @@ def _orientation(photo: Image.Image) -> int:
     return turn if turn in _TURNS else 1
 
 
-def _as_rgb(photo: Image.Image) -> Image.Image:
+def as_rgb(photo: Image.Image) -> Image.Image:
+    """A photo in RGB, of whatever mode; 16 bits a pixel are reduced to 8."""
     if photo.mode.startswith("I;16"):
         # convert() would clip 16 bits to white.
-        return photo.point(lambda value: value / 256).convert("L").convert("RGB")
+        return Image.fromarray((np.asarray(photo) >> 8).astype(np.uint8)).convert("RGB")
     # Pillow's convert() copies what is RGB already.
     photo.load()
     return photo if photo.mode == "RGB" else photo.convert("RGB")

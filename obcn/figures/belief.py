@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou as pairwise_iou
-from torchvision.ops import clip_boxes_to_image
 
 from obcn.explain import PhotoDetections
 from obcn.offsets import BoxCode, OffsetCode, StageExplanation
@@ -157,16 +156,10 @@ def belief_of(found: PhotoDetections, row: int, rivals: Mapping[str, Tensor] | N
         side_spread=side_variance(codec.box, seen, found.candidates[one])[0].sqrt(),
         rule=codec.rule,
         final=found.boxes[row],
-        after_stages=tuple(_box(found, row, numbers) for numbers in seen.partial),
-        by_rule={rule: _box(found, row, codec.decoding(rule).decode(found.outputs[one])) for rule in rules},
+        after_stages=tuple(boxes[row] for boxes in found.boxes_after_stages()),
+        by_rule={rule: found.boxes_by(rule)[row] for rule in rules},
         rivals=dict(rivals or {}),
     )
-
-
-def _box(found: PhotoDetections, row: int, offsets: Tensor) -> Tensor:
-    """(1, 4) numbers of one detection to a (4,) box, clipped to the photo as the detector does."""
-    box = found.codec.box.decode(offsets, found.candidates[row : row + 1])
-    return clip_boxes_to_image(box, (found.height, found.width))[0]
 
 
 def tails(stage: StageExplanation) -> tuple[bool, bool]:

@@ -80,8 +80,10 @@ def test_modes_become_rgb(tmp_path, mode, ending):
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     deep = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
-    read = read_photo(saved(Image.fromarray(deep), tmp_path, "png"))
-    np.testing.assert_allclose(np.asarray(read)[..., 1].ravel(), np.arange(256), atol=1)
+    Image.frombytes("I;16B", (16, 16), deep.astype(">u2").tobytes()).save(tmp_path / "big-endian.tif")
+    for file in (saved(Image.fromarray(deep), tmp_path, "png"), tmp_path / "big-endian.tif"):
+        read = read_photo(file)
+        np.testing.assert_allclose(np.asarray(read)[..., 1].ravel(), np.arange(256), atol=1)
 
 
 def test_open_file_is_read_as_a_path_is(tmp_path):
@@ -201,7 +203,7 @@ def test_the_most_pixels_are_let_in(tmp_path):
 def test_large_photos_are_decoded_one_at_a_time(tmp_path, monkeypatch):
     held = []
     monkeypatch.setattr(images, "_LARGE", WIDTH * HEIGHT - 1)
-    monkeypatch.setattr(images, "_as_rgb", lambda photo: held.append(images._decoding_large.locked()) or photo)
+    monkeypatch.setattr(images, "as_rgb", lambda photo: held.append(images._decoding_large.locked()) or photo)
     read_photo(saved(Image.fromarray(quadrants()), tmp_path, "png"))
     monkeypatch.setattr(images, "_LARGE", WIDTH * HEIGHT)
     read_photo(saved(Image.fromarray(quadrants()), tmp_path, "png"))
