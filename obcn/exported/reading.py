@@ -37,7 +37,7 @@ class Logits:
 
     Attributes:
         names: a tensor for each level.
-        axis: of the softmax; None for raw outputs, (rows, 4 n) or maps.
+        axis: of the softmax.
         sides_first: whether rows come side by side of all boxes, not box by box.
     """
 
@@ -58,6 +58,7 @@ class RawLogits:
         names: a tensor for each level, (A, columns), (columns, A) or a map (columns, height, width).
         first: column at which they begin; n for each side stand together.
         bins: n.
+        columns: of one box in all, by which the order of a tensor's axes is told.
     """
 
     names: tuple[str, ...]

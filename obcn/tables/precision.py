@@ -97,9 +97,7 @@ def same_data(models: Sequence[ModelResults]) -> bool:
     return all(other.num_photos == first.num_photos and objects(other) == objects(first) for other in others)
 
 
-def bootstrap_ap(
-    models: Sequence[ModelResults], samples: int, seed: int = 0, localised: bool = False
-) -> list[np.ndarray]:
+def bootstrap_ap(models: Sequence[ModelResults], samples: int, seed: int = 0) -> list[np.ndarray]:
     """AP on data sets drawn anew from the photos, with replacement.
 
     Photos are drawn and not detections, because those of one photo stand or fall together. All models see the same
@@ -110,7 +108,6 @@ def bootstrap_ap(
         models: M models.
         samples: B, how many data sets to draw.
         seed: of the draws.
-        localised: as :meth:`ModelResults.ap`.
 
     Returns:
         M arrays (B, T), percent.
@@ -124,7 +121,7 @@ def bootstrap_ap(
     for _ in range(samples):
         counts = np.bincount(rng.integers(num_photos, size=num_photos), minlength=num_photos)
         for number, model in enumerate(models):
-            drawn[number].append(model.ap(counts[places[number]], localised))
+            drawn[number].append(model.ap(counts[places[number]]))
     return [np.stack(values) for values in drawn]
 
 
