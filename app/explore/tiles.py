@@ -132,11 +132,11 @@ def photo_tiles(
     """
     records = rows_of(rows)
     shown = np.flatnonzero(np.isin(collection.place, rows.index))
-    objects = collection.objects.iloc[shown].groupby(collection.place[shown])
+    objects = {place: rows_of(part) for place, part in collection.objects.iloc[shown].groupby(collection.place[shown])}
     pictures = pictures_of(source.folder, records, [whole_photo(row) for row in records])
     tiles = []
     for place, row, (picture, note) in zip(rows.index, records, pictures, strict=True):
-        in_photo = rows_of(objects.get_group(place)) if place in objects.groups else []
+        in_photo = objects.get(place, [])
         boxes = [box for each_object in in_photo for box in _boxes(each_object, names)]
         extra = {side: _of_photo(alarms[side], row["file_name"]) for side in names}
         boxes += [
