@@ -5,13 +5,18 @@ from pathlib import Path
 import numpy as np
 
 from obcn.records.files import RecordInfo, RecordWriter
-from obcn.records.schema import CORNERS, each
+from obcn.records.schema import COORDINATES, CORNERS, each
 
 CATEGORIES = {1: "cat", 2: "dog"}
 
 
 def make_info(
-    num_stages: int = 0, model: str | None = None, photos: int = 1, card: dict | None = None, labels: int = 22
+    num_stages: int = 0,
+    model: str | None = None,
+    photos: int = 1,
+    card: dict | None = None,
+    labels: int = 22,
+    coordinates: tuple[str, ...] = COORDINATES,
 ) -> RecordInfo:
     return RecordInfo(
         model=model or ("obcn" if num_stages else "regression"),
@@ -21,6 +26,7 @@ def make_info(
         photos=photos,
         categories=CATEGORIES,
         bins=(labels,) * num_stages,
+        coordinates=coordinates,
     )
 
 
@@ -31,11 +37,12 @@ def write_matched(
     model: str | None = None,
     card: dict | None = None,
     labels: int = 22,
+    coordinates: tuple[str, ...] = COORDINATES,
     **columns,
 ) -> Path:
     """A file of matched detections, all cats of 50x50 px, with the given columns beside."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with RecordWriter(path, make_info(num_stages, model, card=card, labels=labels)) as writer:
+    with RecordWriter(path, make_info(num_stages, model, card=card, labels=labels, coordinates=coordinates)) as writer:
         writer.add(
             {
                 "image_id": np.ones(rows, dtype=np.int64),
@@ -58,11 +65,11 @@ def write_scene(path: Path, rows: list[dict], photos: int, model: str | None = N
     """
     with RecordWriter(path, make_info(num_stages, model, photos)) as writer:
         for row in rows:
-            writer.add(_scene_row(row))
+            writer.add(scene_row(row))
     return path
 
 
-def _scene_row(row: dict) -> dict[str, np.ndarray]:
+def scene_row(row: dict) -> dict[str, np.ndarray]:
     box, truth = row.get("box"), row.get("truth")
     outcome = "matched" if box and truth else "unmatched" if box else "missed"
     if row.get("difficult"):

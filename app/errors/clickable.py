@@ -11,7 +11,7 @@ from app.errors.evidence import Evidence
 from app.errors.picks import Pick, Picks
 from app.explore import load
 from app.explore.controls import open_explore
-from app.explore.table import Side, keep, measured
+from app.explore.table import Side, keep, measured, measures_of
 from app.markup import plain
 from obcn.errors import UserError
 from obcn.figures.box_errors import COORDINATE_TITLES
@@ -82,6 +82,9 @@ def offer_objects(evidence: Evidence, picks: Picks, name: str, what: str) -> Non
             return
         pick = picks[chosen]
         names = [name for _, name in evidence.models]
+        if pick.column:
+            # A head that predicts the sides has no errors of x, y, w and h in its own numbers.
+            names = [name for name in names if pick.column in measures_of(evidence.infos[name]).values()]
         for model in [pick.model] if pick.model else names if pick.column else names[-1:]:
             _offer_of(evidence, pick, model, name)
 

@@ -14,19 +14,18 @@ from obcn.records.schema import CORNERS, each
 from obcn.tables.matched import size_of
 from obcn.tables.objects import objects_of
 
-_ENTROPY = each("stage1_entropy")
 _OF_HEAD = ["row", "matched", "score", "iou", "entropy", *each("box", CORNERS)]
 
 
 def head_objects(path: Path, info: RecordInfo) -> pd.DataFrame:
     """:func:`~obcn.tables.objects.objects_of` by ``truth_id``, with the photo's size, ``matched`` and ``entropy``.
 
-    Entropy, in nats, is stage 1's, mean over the four coordinates; NaN for regression.
+    Entropy, in nats, is stage 1's, mean over the head's four numbers; NaN for regression.
 
     Raises:
         UserError: not a record file.
     """
-    columns = _ENTROPY if info.num_stages else []
+    columns = each("stage1_entropy", info.coordinates) if info.num_stages else []
     table = objects_of(path, ["image_width", "image_height", *columns])
     table["entropy"] = table[columns].mean(axis=1) if columns else np.float32(np.nan)
     table["matched"] = table.outcome == "matched"

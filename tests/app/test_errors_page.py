@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.explore import controls
 from app.records import choice, found
-from obcn.records.schema import each
+from obcn.records.schema import COORDINATES, each
 from tests.app.test_paths import IMPOSSIBLE
 from tests.synthetic_records import write_matched, write_scene
 from tests.tables.test_calibration import stage_columns
@@ -24,12 +24,18 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(found, "SHIPPED", tmp_path / "shipped")
 
 
-def write(path: str, model: str, num_stages: int = 0) -> str:
+def write(path: str, model: str, num_stages: int = 0, coordinates: tuple[str, ...] = COORDINATES) -> str:
     """Forty cats with random errors, in eight photos."""
     rng = np.random.default_rng(num_stages)
     errors = {name: rng.normal(size=ROWS) for prefix in ("error", "error_px") for name in each(prefix)}
     if num_stages:
         errors |= stage_columns(rng.random(ROWS), rng.random(ROWS) < 0.5, rng.random(ROWS), errors["error_x"])
+    if coordinates != COORDINATES:
+        # What every box has stays; the head's own numbers have other names.
+        renamed = {name: f"{name[:-1]}{coordinates[COORDINATES.index(name[-1])]}" for name in errors}
+        errors = {renamed[name]: values for name, values in errors.items()} | {
+            name: values for name, values in errors.items() if name.startswith("error_px")
+        }
     truths = dict(zip(each("truth", ("x1", "y1", "x2", "y2")), np.full((4, ROWS), [[0], [0], [50], [50]]), strict=True))
     boxes = {f"box_{name[6:]}": values.astype(float) for name, values in truths.items()}
     photos = np.arange(ROWS) // 5
@@ -38,6 +44,7 @@ def write(path: str, model: str, num_stages: int = 0) -> str:
         ROWS,
         num_stages,
         model,
+        coordinates=coordinates,
         **errors,
         **{name: values.astype(float) for name, values in truths.items()},
         **boxes,
@@ -108,6 +115,17 @@ def test_a_chosen_bar_offers_its_objects_of_every_head(monkeypatch) -> None:
     assert page == controls.PAGE_OF_EXPLORE
     assert link["records"] == ["a.parquet", "b.parquet"]
     assert link["measure"] == "error in x, pixels"
+
+
+@pytest.mark.parametrize(("unit", "offered"), [("pixels", ["bins", "sides"]), ("normalised offset", ["bins"])])
+def test_a_bar_offers_the_objects_of_the_heads_that_have_its_error(unit, offered) -> None:
+    sides = write("b.parquet", "sides", 1, ("left", "top", "right", "bottom"))
+    app = opened(write("a.parquet", "bins", 1), sides, unit=unit)
+    app.selectbox(key="pick-histogram").select_index(5).run()
+    assert not app.exception
+    assert [button.key for button in app.button if button.label.startswith("Show")] == [
+        f"show-histogram-{name}" for name in offered
+    ]
 
 
 def test_a_class_offers_its_objects_once() -> None:

@@ -16,10 +16,10 @@ from app.records import choice, found, run
 from app.uploads import UploadFolder
 from obcn.checkpoints import Card, Evaluation
 from obcn.errors import UserError
-from obcn.records.files import read_info, read_records
+from obcn.records.files import RecordWriter, read_info, read_records
 from tests.app.helpers import model as model_file
 from tests.app.test_paths import IMPOSSIBLE
-from tests.synthetic_records import make_info, write_scene
+from tests.synthetic_records import make_info, scene_row, write_scene
 
 PAGE = str(Path(__file__).parents[2] / "app" / "explore" / "explore.py")
 CAT, DOG = (0, 0, 40, 40), (60, 60, 180, 180)
@@ -211,6 +211,23 @@ def test_false_alarms_alone_have_photos_and_no_object(folder) -> None:
     app.segmented_control(key="show").set_value("photos").run()
     (tile,) = tiles(app)
     assert (tile["title"], tile["values"]) == ("no objects", [["head", "0 found, 1 false"]])
+
+
+def test_a_single_object_on_a_page_of_photos(folder) -> None:
+    row = {"photo": 1, "truth": CAT, "id": 7, "box": CAT, "score": 0.9}
+    write_scene(folder / "single.parquet", [row], 1, "single")
+    (tile,) = tiles(opened(records=["single.parquet"], folder="photos", show="photos"))
+    assert (tile["title"], len(tile["boxes"])) == ("1 object", 2)
+
+
+def test_a_head_that_predicts_the_sides_is_browsed_by_its_own_entropy(folder) -> None:
+    sides = ("left", "top", "right", "bottom")
+    row = {"photo": 1, "truth": CAT, "id": 7, "box": CAT, "score": 0.9}
+    row["columns"] = {f"stage1_entropy_{side}": 0.5 for side in sides}
+    with RecordWriter(folder / "sides.parquet", make_info(1, "sides", 2, coordinates=sides)) as writer:
+        writer.add(scene_row(row))
+    (tile,) = tiles(opened(records=["sides.parquet"], folder="photos", sort="least certain"))
+    assert tile["title"] == "cat"
 
 
 def test_a_data_set_without_a_box_has_photos_and_no_object(folder) -> None:
