@@ -19,10 +19,11 @@ from app.components.photo_pair import PhotoPanel, photo_pair
 from app.detectors import ModelFile
 from app.markup import plain
 from app.photos import Photo
+from app.widgets import theme_palette
 from obcn.errors import UserError
 from obcn.figures.belief import box_iou
 from obcn.figures.lines import model_lines, with_models
-from obcn.figures.palette import DARK, LIGHT, Palette
+from obcn.figures.palette import LIGHT, Palette
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def main() -> None:
 
 def _compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) -> None:
     choose_among_uploads()
-    theme = DARK if st.context.theme.type == "dark" else LIGHT
+    theme = theme_palette()
     palette = with_models(theme, model_lines(list(models), theme))
     if any(scoring.stored_scores(photo, model, settings.device) is None for model in models.values()):
         _look(photo, models, settings, palette)

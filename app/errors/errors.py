@@ -19,9 +19,11 @@ from app.errors.picks import (
     precision_key,
     precision_picks,
 )
+from app.explore.load import MANY_ROWS, rows_in
 from app.exports import export_figures, export_table
 from app.markup import line_key, plain
 from app.records.choice import ERRORS_KEYS, MAKE_RECORDS, choose_records, say_what_ships
+from app.widgets import one_of
 from obcn.errors import UserError
 from obcn.figures.box_errors import calibration_figure, histogram_figure, quantile_figure
 from obcn.figures.gains import fitted
@@ -34,8 +36,6 @@ UNITS = {"pixels": "px", "normalised offset": "normalised"}
 SAMPLES = 200
 # Fewer detections than this make ragged curves.
 FEW = 200
-# AP of more rows takes minutes: it waits until it is asked for.
-MANY_ROWS = 200_000
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def main() -> None:
     st.html(line_key(with_models(evidence.palette, dict(evidence.lines)), list(evidence.lines)))
     _tell_how_many(evidence)
     known = set(evidence.tables["histograms"].unit)
-    unit = UNITS[_one_of("Unit", [words for words, unit in UNITS.items() if unit in known], "unit")]
+    unit = UNITS[one_of("Unit", [words for words, unit in UNITS.items() if unit in known], "unit")]
     _show_histograms(evidence, unit)
     _show_groups(evidence, unit, "size", "Large objects err by more pixels, small ones by more of their size.")
     _show_groups(evidence, unit, "class", "A class that is off to one side has a habit; a long one is hard.")
@@ -151,12 +151,12 @@ def _show_calibration(evidence: Evidence) -> None:
     )
     tables, palette = evidence.tables, evidence.palette
     stages = max(info.num_stages for info in evidence.infos.values())
-    stage = int(_one_of("Stage", [str(k) for k in range(1, stages + 1)], "stage")) if stages > 1 else 1
+    stage = int(one_of("Stage", [str(k) for k in range(1, stages + 1)], "stage")) if stages > 1 else 1
     bins, spreads = tables["bins"], tables["spreads"]
     having = {name: info for name, info in evidence.infos.items() if info.num_stages >= stage}
     # Heads that predict offsets and heads that predict distances have no axis in common.
     axes = {", ".join(info.coordinates): info.coordinates for info in having.values()}
-    coordinates = axes[_one_of("Numbers", list(axes), "numbers")] if len(axes) > 1 else next(iter(axes.values()))
+    coordinates = axes[one_of("Numbers", list(axes), "numbers")] if len(axes) > 1 else next(iter(axes.values()))
     lines = {name: evidence.lines[name] for name, info in having.items() if info.coordinates == coordinates}
 
     figures = kept_figures(
@@ -189,9 +189,9 @@ def _show_precision(evidence: Evidence) -> None:
         f"How AP falls as boxes must fit better; thin: had every box near an object been right. Bands: 95%, from "
         f"{SAMPLES} data sets drawn anew from the photos."
     )
-    rows = sum(len(load.rows_of(path, name)) for path, name in evidence.models)
+    rows = sum(rows_in(path) for path, _ in evidence.models)
     cost = f"which takes minutes and up to {rows * BYTES_PER_ROW / 1e9:.1f} GB of memory"
-    if rows > MANY_ROWS and not st.toggle(f"Work it out for {rows:,} detections, {cost}", key="ap"):
+    if rows > MANY_ROWS and not st.toggle(f"Work it out for {rows:,} rows, {cost}", key="ap"):
         return
     try:
         tables = load.precision_tables(evidence.models, SAMPLES)
@@ -217,12 +217,6 @@ def _show_precision(evidence: Evidence) -> None:
 
 
 # What the sections are made of
-
-
-def _one_of(label: str, options: list[str], key: str) -> str:
-    chosen = st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params")
-    # A link may give the name and nothing behind it.
-    return chosen or options[0]
 
 
 def _take_home(figures: Mapping[str, Callable[[], go.Figure]], tables: Mapping[str, pd.DataFrame]) -> None:

@@ -10,9 +10,10 @@ from app.errors import load
 from app.markup import plain
 from app.records.choice import Choice
 from app.records.found import stamp
+from app.widgets import theme_palette
 from obcn.errors import UserError
 from obcn.figures.lines import model_lines
-from obcn.figures.palette import DARK, LIGHT, Line, Palette
+from obcn.figures.palette import DARK, Line, Palette
 from obcn.records.files import RecordInfo
 
 
@@ -59,9 +60,10 @@ def gather_evidence(choice: Choice) -> Evidence | None:
         infos[name] = choice.infos[number]
     if not models:
         return None
-    palette = DARK if st.context.theme.type == "dark" else LIGHT
+    palette = theme_palette()
     styles = model_lines(choice.names, palette)
     lines = {name: replace(styles[name], label=name) for _, name in models}
     tables = load.error_tables(models)
-    key = (*((str(path), name, stamp(path)) for path, name in models), palette is DARK)
+    # A model's line follows from all that are chosen, those without errors included.
+    key = (*((str(path), name, stamp(path)) for path, name in models), tuple(choice.names), palette is DARK)
     return Evidence(choice, tuple(models), infos, lines, palette, tables, key)

@@ -14,8 +14,6 @@ from obcn.records.rows import MATCH_IOU
 from obcn.tables.box_errors import UNITS
 from obcn.tables.frames import rows_of
 
-UNIT_WORDS = {"px": "px", "normalised": "normalised"}
-
 
 @dataclass(frozen=True)
 class Pick:
@@ -63,7 +61,7 @@ def histogram_picks(histograms: pd.DataFrame, unit: str) -> Picks:
         # Beyond the axis lie two open bins.
         low, high = (None if np.isinf(end) else float(end) for end in (row["left"], row["right"]))
         column = f"{UNITS[unit]}_{row['coordinate']}"
-        label = f"error in {COORDINATE_TITLES[row['coordinate']]}: {interval(low, high)} {UNIT_WORDS[unit]}"
+        label = f"error in {COORDINATE_TITLES[row['coordinate']]}: {interval(low, high)} {unit}"
         picks[histogram_key(row["coordinate"], row["left"])] = Pick(label, None, Filters(measure=(low, high)), column)
     return picks
 

@@ -16,9 +16,10 @@ from app.exports import export_table
 from app.markup import line_key, plain
 from app.records.choice import EXPLORE_KEYS, MAKE_RECORDS, Choice, choose_records, say_what_ships
 from app.sources import photo_folder
+from app.widgets import one_of, theme_palette
 from obcn.errors import UserError
 from obcn.figures.lines import model_lines, with_models
-from obcn.figures.palette import DARK, LIGHT, Line, Palette
+from obcn.figures.palette import Line, Palette
 from obcn.tables.frames import rows_of
 
 OBJECTS, PHOTOS, MISTAKES = "objects", "photos", "mistakes"
@@ -38,7 +39,7 @@ def main() -> None:
         "See **where one head wins** and where it loses, and **click a picture** to open it in Compare."
     )
     st.html('<p class="obcn-narrow">Records, photos and filters: » at the top.</p>')
-    palette = DARK if st.context.theme.type == "dark" else LIGHT
+    palette = theme_palette()
     try:
         choice = choose_records(EXPLORE_KEYS, OTHER_KEYS)
         _open_if_asked()
@@ -93,10 +94,10 @@ def _show(
     source = _source(choice, sides)
     st.html(line_key(with_models(palette, lines), list(lines)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        show = _one_of("Show", [OBJECTS, PHOTOS, MISTAKES] if sides else [OBJECTS, PHOTOS], "show")
+        show = one_of("Show", [OBJECTS, PHOTOS, MISTAKES] if sides else [OBJECTS, PHOTOS], "show")
         if show != MISTAKES:
             sort = st.selectbox("Order", sorts_for(collection.objects), key="sort", bind="query-params", width=220)
-        whole = show != PHOTOS and _one_of("Picture", [CROPPED, WHOLE], "picture") == WHOLE
+        whole = show != PHOTOS and one_of("Picture", [CROPPED, WHOLE], "picture") == WHOLE
     if show == MISTAKES:
         show_mistakes(choice.paths[sides["head"]], names["head"], filters, source, whole, lines, palette, _open_tile)
         return
@@ -113,7 +114,13 @@ def _show(
         none = f"None of the {len(table):,} {show} passes the filters. Widen them in the side panel."
         st.info(none if len(table) else f"There are no {show} here.", icon=":material/search_off:")
         return
-    rows = table.iloc[order[choose_page(len(order), len(table), show, (filters, sort, tuple(names.values())))]]
+    rows = table.iloc[
+        order[
+            choose_page(
+                len(order), len(table), show, (filters, sort, tuple(choice.names), tuple(sides.items()), choice.data)
+            )
+        ]
+    ]
     with st.spinner(f"Reading {len(rows)} pictures…"):
         if show == OBJECTS:
             tiles = object_tiles(rows, names, source, whole)
@@ -126,12 +133,6 @@ def _show(
     photo_grid(tiles, lines, palette, "grid", _open_tile)
     # A million rows take a second to gather: only when they are asked for.
     export_table(lambda: (table if show == OBJECTS else per_photo(collection, kept)).iloc[order], f"explore {show}")
-
-
-def _one_of(label: str, options: list[str], key: str) -> str:
-    chosen = st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params")
-    # A link may give the name and nothing behind it.
-    return chosen or options[0]
 
 
 def _lines(choice: Choice, sides: dict[Side, int], palette: Palette) -> dict[str, Line]:

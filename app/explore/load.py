@@ -67,6 +67,10 @@ def load_costs(path: Path) -> pd.DataFrame:
     return _costs(path, stamp(path))
 
 
+# AP of more rows takes minutes: it waits until it is asked for.
+MANY_ROWS = 200_000
+
+
 def rows_in(path: Path) -> int:
     """Rows of a record file."""
     return len(load_measure(path, "score"))

@@ -30,8 +30,6 @@ MEANINGS: dict[Kind, str] = {
     "background": "off every object, IoU under 0.1",
     "missed": "an object that none of these is about",
 }
-# AP of more rows takes minutes: it waits until it is asked for.
-MANY_ROWS = 200_000
 
 _BOX = each("box", CORNERS)
 
@@ -123,7 +121,7 @@ def _overview(path: Path, table: pd.DataFrame, passing: np.ndarray) -> pd.DataFr
     """A row of text per kind."""
     counts = table.kind[passing].value_counts()
     costs = None
-    if load.rows_in(path) <= MANY_ROWS or st.toggle("Work out what they cost, which takes minutes", key="costs"):
+    if load.rows_in(path) <= load.MANY_ROWS or st.toggle("Work out what they cost, which takes minutes", key="costs"):
         costs = load.load_costs(path).set_index("kind").gain
     return pd.DataFrame(
         [

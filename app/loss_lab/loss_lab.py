@@ -13,6 +13,7 @@ from app.components.chart import chart
 from app.exports import export_figures, export_table
 from app.markup import line_key
 from app.tables import html_table
+from app.widgets import theme_palette
 from obcn.figures.lines import with_models
 from obcn.figures.losses import (
     belief_figure,
@@ -23,7 +24,7 @@ from obcn.figures.losses import (
     prediction_figure,
     with_legend,
 )
-from obcn.figures.palette import DARK, LIGHT, Palette
+from obcn.figures.palette import Palette
 from obcn.offsets import BinCodec, DistanceBinCodec, OffsetCodec, RegressionCodec, SupportPointCodec
 from obcn.tables.descent import Descent, LossCurve, descend, loss_curve
 
@@ -82,7 +83,7 @@ def main() -> None:
     if not chosen.losses:
         st.info("Choose a loss to begin.", icon=":material/touch_app:")
         return
-    palette = DARK if st.context.theme.type == "dark" else LIGHT
+    palette = theme_palette()
     codecs = {name: LOSSES[name](chosen) for name in chosen.losses}
     curves = {name: loss_curve(codec, ERRORS, chosen.spread) for name, codec in codecs.items()}
     descents = {name: descend(codec, chosen.error, chosen.rate, STEPS, chosen.spread) for name, codec in codecs.items()}

@@ -13,11 +13,12 @@ from app.exports import export_figures, export_table
 from app.markup import plain
 from app.results.folder import RESULTS, comparison_table, evaluation_rows, read_folder, study_rows
 from app.tables import html_table
+from app.widgets import theme_palette
 from obcn.checkpoints import Card, Evaluation, Training
 from obcn.errors import UserError
 from obcn.figures.gains import fitted, paper_gains_figure
 from obcn.figures.lines import model_lines
-from obcn.figures.palette import DARK, LIGHT, Palette
+from obcn.figures.palette import Palette
 from obcn.figures.precision import ap_figure
 from obcn.figures.studies import study_figure
 from obcn.studies.findings import ORDER, fill_in, verdict
@@ -51,7 +52,7 @@ def main() -> None:
     if not found.evaluations and not found.studies:
         _explain_measuring()
         return
-    palette = DARK if st.context.theme.type == "dark" else LIGHT
+    palette = theme_palette()
     for folder, evaluations in found.evaluations.items():
         _show_evaluations(folder, evaluations, found.curves.get(folder), paper, palette)
     if found.studies:
