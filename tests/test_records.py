@@ -353,6 +353,18 @@ def test_a_run_that_stops_leaves_no_file(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_records_that_cannot_be_written_are_named(run, tmp_path):
+    detector, annotations, path, photos = run
+    card = Card.model_validate(read_info(path).card)
+    (tmp_path / "file").touch()
+    within = tmp_path / "file" / "r.parquet"
+    with pytest.raises(UserError, match=r"cannot write \S*file/r\.parquet: "):
+        list(recorded(iter(photos), detector, "tiny", card, annotations, within, "obcn eval", "noise"))
+    with pytest.raises(UserError, match=r"cannot write \S*file/r\.parquet: "):
+        join_records([path], within)
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize("stages", [{}, {"stage_features": "repooled", "ranges": [3.0, 0.6]}])
 def test_a_model_that_decodes_another_way_has_another_name(tmp_path, stages):
     card = make_card(OFFSETS["bins"] | stages)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from obcn.errors import UserError
+from obcn.files import replacing
 from obcn.records.checks import check_rows
 from obcn.records.schema import COORDINATES, arrow_schema, record_columns
 
@@ -129,16 +130,9 @@ def join_records(parts: Sequence[Path], path: Path) -> None:
         raise UserError(f"cannot join {len(infos)} record files into {path}: they must be of one model and command")
     info = infos[0].model_copy(update={"photos": sum(info.photos for info in infos)})
     schema = _schema(info)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with _writer(temporary, schema) as file:
-            for part in parts:
-                file.write_table(read_records(part))
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, _writer(temporary, schema) as file:
+        for part in parts:
+            file.write_table(read_records(part))
 
 
 def read_info(path: Path) -> RecordInfo:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from obcn.data.annotations import Annotations
-from obcn.errors import UserError
+from obcn.files import replacing
 from obcn.models.scoring import DetectorCard, PhotoScorer
 from obcn.offsets import OffsetCodec
 from obcn.records.detections import Photo, category_ids, detect
@@ -70,18 +70,12 @@ def recorded(
         coordinates=(first.key, second.key, third.key, fourth.key),
         unit=codec.box.unit,
     )
-    temporary = path.with_name(path.name + ".tmp")
-    try:
+    with replacing(path) as temporary:
         path.parent.mkdir(parents=True, exist_ok=True)
         with RecordWriter(temporary, info) as writer:
             for image, found in photos:
                 writer.add(photo_columns(image, found, annotations.boxes_of(image), codec, info.categories))
                 yield image, found
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _decoding(card: DetectorCard, codec: OffsetCodec) -> str:
