@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from obcn.errors import UserError
+from obcn.files import replacing
 from obcn.studies.study import Figure, Protocol
 from obcn.studies.tables import half_interval
 from obcn.tables.frames import rows_of
@@ -59,16 +60,14 @@ class StudyResults(BaseModel):
 
 
 def write_results(path: Path, results: StudyResults) -> None:
-    """Write the file.
+    """Write the file, whole or not at all, and the folders above it.
 
     Raises:
         UserError: it cannot be written.
     """
-    try:
+    with replacing(path) as temporary:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+        temporary.write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_results(path: Path) -> StudyResults:

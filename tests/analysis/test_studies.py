@@ -1,5 +1,9 @@
 """Studies as files, their tables, results and figures; on made-up outcomes whose sums are easy."""
 
+import errno
+import os
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import torch
@@ -90,6 +94,22 @@ def test_results_round_trip_through_their_file(tmp_path) -> None:
     read = read_results(tmp_path / "there" / "one.json")
     pd.testing.assert_frame_equal(read.frame, results().frame)
     assert read.outcomes["bins"][1]["AP"] == 34.0
+
+
+def test_results_are_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "one.json"
+    write_results(path, results())
+    before = path.read_text()
+
+    def half(file: Path, text: str, **_: object) -> None:
+        file.write_bytes(text[:100].encode())
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(UserError, match=r"cannot write \S*one\.json: No space left on device"):
+        write_results(path, results(shift=1.0))
+    assert path.read_text() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["one.json"]
 
 
 def test_a_file_that_holds_no_results_is_named(tmp_path) -> None:
