@@ -1,39 +1,48 @@
 """Files written by ``obcn eval --json`` as one Markdown table."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from analysis.output import run, script
+from obcn.checkpoints import read_evaluation
+from obcn.errors import UserError
 from obcn.metrics import FIGURES
+from obcn.tables.matched import told_apart
+
+app = script("Evaluations as one Markdown table.")
 
 
-def results_table(files: list[Path]) -> str:
-    """A Markdown table, one row per file, named after it, in percent to one decimal.
+def results_table(files: Sequence[Path]) -> str:
+    """A Markdown table, one row per file, named after it, in percent to one decimal; empty where there is no figure.
 
     Args:
         files: written by ``obcn eval --json``, measured on the same photos.
 
     Raises:
-        ValueError: measured on different numbers of photos.
+        UserError: not such files, or measured on different numbers of photos.
     """
-    measured = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
-    if len({evaluation["images"] for evaluation in measured.values()}) > 1:
-        raise ValueError("these files were measured on different photos")
+    evaluations = [read_evaluation(path) for path in files]
+    if len({evaluation.images for evaluation in evaluations}) > 1:
+        raise UserError("these files were measured on different photos; give those of one data set")
     rows = [["", *FIGURES], ["---", *("---:" for _ in FIGURES)]]
-    for name, evaluation in measured.items():
-        rows.append([name.replace("_", " "), *(f"{evaluation['metrics'][figure]:.1f}" for figure in FIGURES)])
+    names = told_apart([path.stem.replace("_", " ") for path in files], files)
+    for name, evaluation in zip(names, evaluations, strict=True):
+        metrics = evaluation.metrics
+        rows.append([name, *(f"{metrics[figure]:.1f}" if figure in metrics else "" for figure in FIGURES)])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+@app.command()
 def main(files: Annotated[list[Path], typer.Argument(help="Files that `obcn eval --json` wrote.")]) -> None:
     """Print evaluations as one Markdown table.
 
-    Example: python -m analysis.results_table results/voc2012-animals/*.json
+    Example: `python -m analysis.results_table results/voc2012-animals-val/*.json`
     """
     typer.echo(results_table(files))
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(app)

@@ -280,6 +280,20 @@ def read_card(checkpoint: Path) -> Card:
         raise UserError(f"{path} is not the card of a checkpoint that this version wrote ({reason})") from error
 
 
+def read_evaluation(path: Path) -> Evaluation:
+    """The figures that ``obcn eval --json`` wrote.
+
+    Raises:
+        UserError: missing, or not such a file.
+    """
+    try:
+        return Evaluation.model_validate_json(read_regular(path, _MAX_CARD))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; `obcn eval --json` writes such files") from error
+    except ValidationError as error:
+        raise UserError(f"{path} is not a file that `obcn eval --json` wrote; give one") from error
+
+
 def write_card_file(checkpoint: Path, card: Card) -> None:
     """Write the card beside a checkpoint.
 

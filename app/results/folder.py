@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from pydantic import ValidationError
 
-from obcn.checkpoints import Evaluation
+from obcn.checkpoints import Evaluation, read_evaluation
 from obcn.errors import UserError
 from obcn.metrics import BY_IOU
 from obcn.studies.paper import Paper
@@ -58,7 +57,7 @@ def read_folder(folder: Path) -> Results:
             if path.parent.name == STUDIES:
                 found.studies[path.stem] = read_results(path)
             elif path.parent.name != BENCHMARKS:
-                found.evaluations.setdefault(path.parent.name, {})[path.stem] = _evaluation(path)
+                found.evaluations.setdefault(path.parent.name, {})[path.stem] = read_evaluation(path)
         except UserError as error:
             found.problems.append(str(error))
     for path in sorted(folder.glob("*/ap_by_iou.csv")):
@@ -67,13 +66,6 @@ def read_folder(folder: Path) -> Results:
         except UserError as error:
             found.problems.append(str(error))
     return found
-
-
-def _evaluation(path: Path) -> Evaluation:
-    try:
-        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise UserError(f"{path} is not a file that `obcn eval --json` wrote") from error
 
 
 def _curves(path: Path) -> pd.DataFrame:

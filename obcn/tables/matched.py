@@ -103,11 +103,16 @@ def model_names(paths: Sequence[Path]) -> list[str]:
 
 def distinct_names(paths: Sequence[Path], infos: Sequence[RecordInfo]) -> list[str]:
     """As :func:`model_names`, of files whose infos have been read."""
-    names = [info.model for info in infos]
+    return told_apart([info.model for info in infos], paths)
+
+
+def told_apart(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
+    """Names of files, with the file's own, or its whole path, behind those that are alike."""
+    apart = [*names]
     for part in (lambda path: path.stem, str):
-        counts = Counter(names)
-        names = [
-            name if counts[name] == 1 else f"{info.model} [{part(path)}]"
-            for name, info, path in zip(names, infos, paths, strict=True)
+        counts = Counter(apart)
+        apart = [
+            known if counts[known] == 1 else f"{name} [{part(path)}]"
+            for known, name, path in zip(apart, names, paths, strict=True)
         ]
-    return names
+    return apart
