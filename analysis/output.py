@@ -10,6 +10,7 @@ import typer
 
 from obcn.errors import UserError
 from obcn.figures.pictures import draw_pictures
+from obcn.files import replacing
 
 Picture = Literal["svg", "png"]
 
@@ -38,12 +39,14 @@ def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     """Write each table as NAME.csv.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder or a file in it cannot be written.
     """
     _make(folder)
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
-        typer.echo(str(folder / f"{name}.csv"))
+        path = folder / f"{name}.csv"
+        with replacing(path) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g")
+        typer.echo(str(path))
 
 
 def write_figures(folder: Path, figures: dict[str, go.Figure], picture: Picture = "svg") -> None:
@@ -52,12 +55,14 @@ def write_figures(folder: Path, figures: dict[str, go.Figure], picture: Picture 
     The pages share one copy of plotly.js beside them and need no network.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder or a page in it cannot be written.
     """
     _make(folder)
     for name, figure in figures.items():
-        figure.write_html(folder / f"{name}.html", include_plotlyjs="directory")
-        typer.echo(str(folder / f"{name}.html"))
+        path = folder / f"{name}.html"
+        with replacing(path) as temporary:
+            figure.write_html(temporary, include_plotlyjs="directory")
+        typer.echo(str(path))
     drawn = {folder / f"{name}.{picture}": figure for name, figure in figures.items()}
     reason = draw_pictures(drawn)
     if reason is None:

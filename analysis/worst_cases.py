@@ -21,6 +21,7 @@ from obcn.figures.contact_sheet import Tile, contact_sheet
 from obcn.figures.layout import finish
 from obcn.figures.lines import model_lines
 from obcn.figures.palette import LIGHT, Line, Palette
+from obcn.files import replacing
 from obcn.records.files import read_info
 from obcn.records.rows import MATCH_IOU
 from obcn.records.schema import CORNERS, each
@@ -166,7 +167,8 @@ def main(
     write_tables(output, {"head_to_head": table})
     for number, (name, sheet) in enumerate(sheets.items(), start=1):
         path = output / f"wins_of_{number}.png"
-        sheet.save(path)
+        with replacing(path) as temporary:
+            sheet.save(temporary, "PNG")
         typer.echo(f"{path} ({name})")
     write_figures(output, {"head_to_head": figure}, picture)
 

@@ -1,9 +1,11 @@
 """Every script as a user calls it."""
 
 import importlib
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from analysis import output
+from obcn.errors import UserError
 from obcn.figures.pictures import draw_pictures
 from obcn.records.schema import each
 from tests.synthetic_records import write_matched, write_scene
@@ -105,6 +108,24 @@ def test_worst_cases_writes_two_sheets(scenes, drawn):
     assert result.exit_code == 0, result.output
     assert pd.read_csv(scenes / "out" / "head_to_head.csv").gain.tolist() == pytest.approx([-0.2])
     assert {path.name for path in (scenes / "out").glob("*.png")} == {"wins_of_1.png", "wins_of_2.png"}
+
+
+@pytest.mark.parametrize("name", ["head_to_head.csv", "wins_of_1.png", "head_to_head.html"])
+def test_a_file_that_cannot_be_written_is_named(scenes, drawn, name):
+    (scenes / "out" / name).mkdir(parents=True)
+    result = call(
+        "worst_cases", scenes / "one.parquet", scenes / "two.parquet", "--photos", scenes, "--output", scenes / "out"
+    )
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception) == f"cannot write {scenes / 'out' / name}: Is a directory"
+    assert not list((scenes / "out").glob("*.tmp"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="no folder in which nobody may make a file")
+def test_a_folder_that_takes_no_file_is_told_in_one_line():
+    tables = {"one": pd.DataFrame({"a": [1]})}
+    with pytest.raises(UserError, match=r"^cannot write /proc/one\.csv: "):
+        output.write_tables(Path("/proc"), tables)
 
 
 def test_reading_records_needs_no_torch():
