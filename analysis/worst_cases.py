@@ -41,8 +41,10 @@ def head_to_head(first: Path, second: Path) -> pd.DataFrame:
     ``iou_second`` ...; and ``gain``, the second's IoU less the first's.
 
     Raises:
-        UserError: not record files, or not of the same objects.
+        UserError: not record files, one file twice, or not of the same objects.
     """
+    if first.resolve() == second.resolve():
+        raise UserError(f"{first} is given twice; name the record files of two heads")
     one, other = (head_objects(path, read_info(path)) for path in (first, second))
     if set(one.truth_id) != set(other.truth_id):
         raise UserError(f"{first} and {second} are not of the same photos: their true objects differ")

@@ -70,6 +70,13 @@ def test_files_of_other_photos_are_refused(pair):
         head_to_head(first, other)
 
 
+def test_one_file_twice_is_refused(pair):
+    first, _, folder = pair
+    for again in (first, folder / ".." / folder.name / first.name):
+        with pytest.raises(UserError, match=r"a\.parquet is given twice; name the record files of two heads"):
+            worst_cases(first, again, folder)
+
+
 def test_a_missing_photo_is_named(pair):
     first, second, folder = pair
     (folder / "1.png").unlink()
