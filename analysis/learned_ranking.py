@@ -27,6 +27,7 @@ from obcn.engine.progress import progress_bar
 from obcn.errors import UserError
 from obcn.metrics import BY_IOU
 from obcn.models.detector import Detector
+from obcn.models.roi_heads import OffsetRoIHeads
 from obcn.models.selection import MergeBy, ScoredCandidates, select_detections
 from obcn.offsets import OffsetCodec
 
@@ -153,6 +154,12 @@ def probable_candidates(detector: Detector, photos: Annotations, records: Sequen
         )
 
 
+def _has_one_distribution(detector: Detector) -> bool:
+    """Whether each candidate has one box, whose distributions one head keeps."""
+    heads = detector.roi_heads
+    return detector.codec.num_stages > 0 and isinstance(heads, OffsetRoIHeads) and heads.box_head.num_groups == 1
+
+
 @app.command()
 def main(
     data: Annotated[Path, typer.Option(help="Where the photos lie, a YAML as `obcn train` takes it.")],
@@ -167,8 +174,11 @@ def main(
     """
     train_set, val_set = read_annotations(load_data_config(data))
     detector, _ = load_for_inference(model)
-    if not detector.codec.num_stages or detector.roi_heads.box_head.num_groups > 1:
-        raise UserError(f"{model} keeps no distribution, or one per class; name a class-agnostic head with bins")
+    if not _has_one_distribution(detector):
+        raise UserError(
+            f"{model} is a cascade, or keeps no distribution, or one per class; name a detector of one class-agnostic "
+            "head with bins"
+        )
     ids, records = category_ids(detector, train_set), train_set.images[:photos]
     with progress_bar(Console(stderr=True)) as bar:
         task = bar.add_task("photos", total=len(records) + len(val_set), note="")

@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
+from analysis import learned_ranking
 from analysis.learned_ranking import distribution_statistics, quality_layer, reranked, true_ious
+from obcn.config import BinOffsets
+from obcn.errors import UserError
 from obcn.models.selection import ScoredCandidates
 from obcn.offsets import BinCodec, RegressionCodec
 from tests.analysis.test_scripts import call
+from tests.models.helpers import build, compact_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,11 +67,25 @@ def test_probabilities_are_multiplied_by_the_iou_and_none_is_raised_over_the_thr
     torch.testing.assert_close(found, torch.tensor([[0.05, 0.4, 0.0], [0.15, 0.05, 0.3]]))
 
 
-def test_the_script_writes_a_row_for_each_way(tmp_path) -> None:
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
     photos = ROOT / "app" / "samples"
     part = {"images": str(photos), "annotations": str(photos / "truth.json")}
-    data = tmp_path / "data.yaml"
-    data.write_text(json.dumps({"format": "coco", "train": part, "val": part}))
+    path = tmp_path / "data.yaml"
+    path.write_text(json.dumps({"format": "coco", "train": part, "val": part}))
+    return path
+
+
+def test_a_cascade_is_refused(data, monkeypatch) -> None:
+    cascade = build(compact_config(offsets=BinOffsets(codec="bins"), foreground_iou=(0.5, 0.7)))
+    monkeypatch.setattr(learned_ranking, "load_for_inference", lambda _: (cascade, None))
+    result = call("learned_ranking", "--data", data, "--model", "mine.safetensors")
+    assert isinstance(result.exception, UserError)
+    assert "mine.safetensors is a cascade" in str(result.exception)
+    assert "name a detector of one class-agnostic head with bins" in str(result.exception)
+
+
+def test_the_script_writes_a_row_for_each_way(data, tmp_path) -> None:
     result = call("learned_ranking", "--data", data, "--photos", 2, "--output", tmp_path)
     assert result.exit_code == 0, result.output
     table = pd.read_csv(tmp_path / "learned_ranking.csv")
