@@ -4,8 +4,6 @@ Every row is a fresh head trained on the same frozen trunk, photos, candidates a
 several times with other seeds. A study is one YAML in ``studies/``.
 """
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.frozen.runner import Workplace, run_study, trunk_name
-from analysis.output import Picture, run, script, write_figures, write_tables
+from analysis.output import Picture, run, script, typed_command, write_figures, write_tables
 from obcn.data import load_data_config, read_annotations
 from obcn.figures.studies import study_figure
 from obcn.metrics import OF_A_STUDY
@@ -56,7 +54,7 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
         paper_table=study.paper_table,
         axis=study.axis,
         figure=study.figure,
-        command=shlex.join(["python", "-m", f"analysis.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        command=typed_command(),
         commits=outcomes.commits,
         dates=outcomes.dates,
         data=data.parent.name,

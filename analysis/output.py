@@ -1,5 +1,6 @@
 """How every script writes: an interactive page, a picture to print, and the tables behind them."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Literal
@@ -33,6 +34,15 @@ def run(application: typer.Typer) -> None:
     except UserError as error:
         typer.echo(f"analysis: {error}", err=True)
         sys.exit(2)
+
+
+def typed_command() -> str:
+    """This call of a script, as it can be typed again."""
+    program, *arguments = sys.argv
+    # `obcn analyse` calls itself and the script so; Python gives the script's file.
+    by_obcn = program.startswith("obcn analyse ")
+    words = program.split() if by_obcn else ["python", "-m", f"analysis.{Path(program).stem}"]
+    return shlex.join([*words, *arguments])
 
 
 def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from analysis import output
+from obcn import cli
 from obcn.errors import UserError
 from obcn.figures.pictures import draw_pictures
 from obcn.records.schema import each
@@ -126,6 +127,16 @@ def test_a_folder_that_takes_no_file_is_told_in_one_line():
     tables = {"one": pd.DataFrame({"a": [1]})}
     with pytest.raises(UserError, match=r"^cannot write /proc/one\.csv: "):
         output.write_tables(Path("/proc"), tables)
+
+
+def test_a_script_knows_how_it_was_called(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/clone/analysis/ablation.py", "--table", "1", "--output", "my runs"])
+    assert output.typed_command() == "python -m analysis.ablation --table 1 --output 'my runs'"
+    told = []
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setattr("runpy.run_module", lambda *_, **__: told.append(output.typed_command()))
+    CliRunner().invoke(cli.app, ["analyse", "ap-by-iou", "my records.parquet", "--samples", "5"])
+    assert told == ["obcn analyse ap-by-iou 'my records.parquet' --samples 5"]
 
 
 def test_reading_records_needs_no_torch():
