@@ -32,7 +32,8 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
     Args:
         root: the folder that holds Annotations, ImageSets and JPEGImages.
         split: name of a file in ImageSets/Main, without its ending.
-        classes: class names in label order; by default all that occur, sorted. Objects of others are left out.
+        classes: class names in label order; by default, or if none are named, all that occur, sorted. Objects of others
+            are left out.
 
     Raises:
         UserError: a file is missing or damaged; the message names it.
@@ -73,7 +74,7 @@ def read_voc_splits(splits: Sequence[tuple[Path, str]], classes: tuple[str, ...]
     Raises:
         UserError: as :func:`read_voc`, or two splits hold one photo.
     """
-    if classes is None:
+    if not classes:
         classes = tuple(sorted({name for root, split in splits for name in read_voc(root, split).classes}))
     parts = [read_voc(root, split, classes) for root, split in splits]
     if len(parts) == 1:

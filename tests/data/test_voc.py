@@ -125,6 +125,17 @@ def test_splits_of_two_folders_are_taken_together(root, tmp_path_factory):
     assert both.path(both.images[3]).samefile(other / "JPEGImages" / "two.jpg")
 
 
+def test_naming_no_class_is_as_naming_none_in_one_split_and_in_two(root):
+    """A split's own classes would number them otherwise than the other's."""
+    write(root, "one", xml("one.jpg", obj("cat", 1, 1, 9, 9)))
+    write(root, "two", xml("two.jpg", obj("dog", 1, 1, 9, 9)))
+    for name in ("one", "two"):
+        (root / f"ImageSets/Main/{name}.txt").write_text(name)
+    both = read_voc_splits([(root, "one"), (root, "two")], ())
+    assert both.classes == read_voc(root, "train", ()).classes == ("cat", "dog")
+    assert [both.target(image)["labels"].tolist() for image in both.images] == [[1], [2]]
+
+
 def test_one_photo_in_two_splits(root):
     (root / "ImageSets/Main/val.txt").write_text("two\n")
     with pytest.raises(UserError, match=r"two\.jpg is in two of the training splits"):
