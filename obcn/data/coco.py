@@ -30,8 +30,8 @@ def _is_text(value: str) -> str:
     return value
 
 
-# Record files keep ids as 64-bit numbers.
-_Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+# Tables of records hold ids beside absent ones as doubles, which tell no larger ones apart.
+_Id = Annotated[int, Field(gt=-(2**53), lt=2**53)]
 _Flag = Annotated[Any, PlainValidator(_is_flag)]
 _Text = Annotated[str, AfterValidator(_is_text)]
 _Pixels = Annotated[FiniteFloat, Field(ge=-MAX_REACH, le=MAX_REACH)]

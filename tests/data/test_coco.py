@@ -150,6 +150,8 @@ def test_flags_may_be_any_kind_of_number(tmp_path, value):
         (("annotations", 1, "area"), -4),
         (("annotations", 1, "area"), 1e308),
         (("annotations", 1, "id"), 10**30),
+        (("annotations", 1, "id"), 2**53),
+        (("annotations", 1, "id"), -(2**53)),
         (("images", 0, "id"), 10**30),
         (("images", 0, "width"), 1e300),
         (("categories", 0, "id"), -(10**30)),
