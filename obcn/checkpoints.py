@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from obcn.config import DetectorConfig, describe_problems
+from obcn.config import DetectorConfig
 from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.models.detector import Detector, build_detector
@@ -29,6 +29,7 @@ from obcn.models.selection import DetectionThresholds
 from obcn.offsets import OffsetCodec
 from obcn.reading import read_regular
 from obcn.resources import ROOT
+from obcn.yaml_files import describe_problems
 
 SHIPPED_CHECKPOINTS = ROOT / "checkpoints"
 

@@ -6,12 +6,10 @@ reaches: a card from outside says what is built, and must not say how much memor
 
 import math
 import os
-from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from obcn.errors import UserError
 from obcn.offsets import (
@@ -25,16 +23,10 @@ from obcn.offsets import (
 )
 from obcn.offsets.codecs import RegressionLoss, ResidualOrigin
 from obcn.offsets.distribution import DecodeRule
-from obcn.reading import read_regular
 from obcn.resources import ROOT
-
-Model = TypeVar("Model", bound=BaseModel)
+from obcn.yaml_files import read_yaml
 
 SHIPPED_CONFIGS = ROOT / "configs"
-
-# Bytes. YAML is read at about 100 kB/s.
-_MAX_YAML = 1_000_000
-_SHOWN_PROBLEMS = 5
 
 
 def _no_nan(value: float) -> float:
@@ -297,59 +289,3 @@ def load_config(name_or_path: str) -> DetectorConfig:
         shipped = ", ".join(sorted(p.stem for p in SHIPPED_CONFIGS.glob("*.yaml")))
         raise UserError(f"no config {name_or_path!r}: give a YAML file, or one of {shipped}")
     return read_yaml(path, DetectorConfig)
-
-
-def read_yaml(path: Path, model: type[Model]) -> Model:
-    """Parse a YAML file into ``model``; every mistake in it is one line of a :class:`UserError`."""
-    try:
-        content = yaml.load(read_regular(path, _MAX_YAML).decode(), _OneOfEachKey)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except RecursionError as error:
-        raise UserError(f"{path} is not readable YAML: it is nested too deep") from error
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that there is none of
-        raise UserError(f"{path} is not readable YAML: {_without_content(error)}") from error
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise UserError(f"{path}: {describe_problems(error)}") from error
-
-
-def _without_content(error: Exception) -> str:
-    """What YAML says of a mistake and where, without the lines around it: the file may be anybody's secret."""
-    mark = getattr(error, "problem_mark", None)
-    if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
-        return " ".join(str(error).split())[:500]
-    problem = ", ".join(filter(None, (error.context, error.problem)))
-    return f"{problem[:300]} (line {mark.line + 1}, column {mark.column + 1})"
-
-
-class _OneOfEachKey(yaml.SafeLoader):
-    """YAML's own loader keeps the last of two values under one key and says nothing."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key in (self.construct_object(key, deep=True) for key, _ in node.value):
-            # What cannot be a key, YAML's own loader refuses.
-            if isinstance(key, Hashable) and key in seen:
-                problem = f"{repr(key)[:60]} is set twice"
-                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
-            if isinstance(key, Hashable):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def describe_problems(error: ValidationError) -> str:
-    """What is wrong with a config or a card, each problem with its place, the first few of them."""
-    problems = error.errors()
-    # A misspelt key explains the missing one.
-    problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
-    more = "; and more" if len(problems) > _SHOWN_PROBLEMS else ""
-    return "; ".join(_describe(problem) for problem in problems[:_SHOWN_PROBLEMS]) + more
-
-
-def _describe(problem) -> str:
-    where = ".".join(str(part)[:60] for part in problem["loc"]) or "file"
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {where!r}"
-    return f"{where}: {problem['msg']}"

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from obcn.config import read_yaml
 from obcn.data.annotations import Annotations
 from obcn.data.coco import read_coco
 from obcn.data.voc import read_voc, read_voc_splits
 from obcn.data.yolo import read_yolo
 from obcn.errors import UserError
+from obcn.yaml_files import read_yaml
 
 
 class CocoSplit(BaseModel):

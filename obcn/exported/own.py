@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 import onnx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from obcn.config import InputConfig, Offsets, SelectionConfig, describe_problems
+from obcn.config import InputConfig, Offsets, SelectionConfig
 from obcn.errors import UserError
 from obcn.exported.card import OWN_KEY
 from obcn.exported.layout import BoxLayout
 from obcn.exported.plain import PlainReading
 from obcn.exported.reading import Scores
 from obcn.models.selection import DetectionThresholds
+from obcn.yaml_files import describe_problems
 
 # What the graph gives out, beside the probabilities of each stage.
 BOXES, SCORES, CANDIDATES = "boxes", "scores", "candidates"

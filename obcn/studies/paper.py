@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from obcn.config import read_yaml
+from obcn.yaml_files import read_yaml
 
 
 class PaperRow(BaseModel):

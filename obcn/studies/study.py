@@ -5,9 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from obcn.config import ScheduleConfig, read_yaml
+from obcn.config import ScheduleConfig
 from obcn.errors import UserError
 from obcn.offsets.codecs import DecodeRule
+from obcn.yaml_files import read_yaml
 
 Figure = Literal["gains", "curves", "trade", "norms"]
 
