@@ -15,6 +15,7 @@ Model = TypeVar("Model", bound=BaseModel)
 # Bytes. YAML is read at about 100 kB/s.
 _MAX_YAML = 1_000_000
 _SHOWN_PROBLEMS = 5
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
@@ -45,16 +46,27 @@ def _without_content(error: Exception) -> str:
 class _OneOfEachKey(yaml.SafeLoader):
     """YAML's own loader keeps the last of two values under one key and says nothing."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._checked: set[yaml.MappingNode] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        # Before others are merged into it (<<: *other): its own keys stand beside theirs then, and win.
+        if node not in self._checked:
+            self._checked.add(node)
+            self._refuse_doubles(node)
+        super().flatten_mapping(node)
+
+    def _refuse_doubles(self, node: yaml.MappingNode) -> None:
         seen = set()
-        for key in (self.construct_object(key, deep=True) for key, _ in node.value):
+        own = (key for key, _ in node.value if key.tag != _MERGE)
+        for key in (self.construct_object(key, deep=True) for key in own):
             # What cannot be a key, YAML's own loader refuses.
             if isinstance(key, Hashable) and key in seen:
                 problem = f"{repr(key)[:60]} is set twice"
                 raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
             if isinstance(key, Hashable):
                 seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def describe_problems(error: ValidationError) -> str:
