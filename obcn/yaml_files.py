@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -21,17 +21,31 @@ _MERGE = "tag:yaml.org,2002:merge"
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """Parse a YAML file into ``model``; every mistake in it is one line of a :class:`UserError`."""
     try:
-        content = yaml.load(read_regular(path, _MAX_YAML).decode(), _OneOfEachKey)
+        content = parse_yaml(read_regular(path, _MAX_YAML).decode())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except RecursionError as error:
-        raise UserError(f"{path} is not readable YAML: it is nested too deep") from error
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that there is none of
-        raise UserError(f"{path} is not readable YAML: {_without_content(error)}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not readable YAML: {error}") from error
     try:
         return model.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{path}: {describe_problems(error)}") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """What YAML says.
+
+    Raises:
+        ValueError: not readable; the message says in one line why.
+    """
+    try:
+        return yaml.load(text, _OneOfEachKey)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    except (LookupError, AttributeError) as error:  # from YAML's own loader, as for !!bool maybe
+        raise ValueError("a value is none of its tag's") from error
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that there is none of
+        raise ValueError(_without_content(error)) from error
 
 
 def _without_content(error: Exception) -> str:

@@ -36,7 +36,7 @@ def models(
 
 
 def _look_into(file: Path, say: list[str]) -> None:
-    from obcn.opening import is_exported
+    from obcn.opening import hints_path, is_exported
 
     if not is_exported(file):
         raise UserError(f"{file} is not an .onnx file; `obcn models` without a file lists the shipped checkpoints")
@@ -45,7 +45,8 @@ def _look_into(file: Path, say: list[str]) -> None:
 
     if not file.is_file():
         raise UserError(f"{file}: no such file")
-    known = read_hints(file)
+    known, beside = read_hints(file), hints_path(file)
+    before = beside.read_bytes() if beside.is_file() else None
     if say:
         write_hints(file, hints_said(say, known))
     try:
@@ -53,7 +54,10 @@ def _look_into(file: Path, say: list[str]) -> None:
     except UserError:
         # What makes the file unreadable is not worth remembering.
         if say:
-            write_hints(file, known)
+            if before is None:
+                beside.unlink(missing_ok=True)
+            else:
+                beside.write_bytes(before)
         raise
     for what, words in detector.card.lines():
         typer.echo(f"{what + ':':<15}{words}")

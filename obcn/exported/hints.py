@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from obcn.errors import UserError
 from obcn.exported.preprocessing import Preprocessing
 from obcn.opening import hints_path
+from obcn.yaml_files import parse_yaml, read_yaml
 
 
 class Hints(BaseModel):
@@ -30,6 +31,11 @@ class Hints(BaseModel):
     anchors: Literal["centre", "corner"] | None = None
     bins: int | None = Field(default=None, ge=2, le=256)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_says_nothing(cls, content: Any) -> Any:
+        return {} if content is None else content
+
 
 def read_hints(file: Path) -> Hints:
     """The YAML beside a file; nothing where there is none.
@@ -38,16 +44,7 @@ def read_hints(file: Path) -> Hints:
         UserError: it is not such a YAML.
     """
     path = hints_path(file)
-    if not path.is_file():
-        return Hints()
-    try:
-        return Hints.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: {where}: {first['msg']}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path} is not YAML") from error
+    return read_yaml(path, Hints) if path.is_file() else Hints()
 
 
 def write_hints(file: Path, hints: Hints) -> None:
@@ -69,13 +66,13 @@ def hints_said(said: Sequence[str], known: Hints) -> Hints:
     for words in said:
         key, equals, value = words.partition("=")
         try:
-            read = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+            read = parse_yaml(value)
+            if key in ("classes", "mean", "std") and isinstance(read, str):
+                read = [part.strip() if key == "classes" else parse_yaml(part) for part in read.split(",")]
+        except ValueError as error:
             raise UserError(f"{words!r} cannot be read; write KEY=VALUE, as in resize=letterbox") from error
         if not equals or read is None:
             raise UserError(f"{words!r} says nothing; write KEY=VALUE, as in resize=letterbox")
-        if key in ("classes", "mean", "std") and isinstance(read, str):
-            read = [part.strip() if key == "classes" else yaml.safe_load(part) for part in read.split(",")]
         if key in Hints.model_fields and key != "preprocessing":
             told[key] = read
         elif key not in Preprocessing.model_fields:

@@ -19,6 +19,7 @@ from obcn.cli import app
 from obcn.engine.evaluate import average_precision
 from obcn.errors import UserError
 from obcn.models.scoring import photo_tensor
+from obcn.opening import hints_path
 from obcn.records.coco import coco_of_records
 from obcn.records.files import read_info
 from tests.exported.modules import CLASSES
@@ -121,6 +122,17 @@ def test_models_says_what_was_found_and_remembers_what_it_is_told(exported: File
     with pytest.raises(UserError, match="resize"):
         run("models", file, "--say", "resize=sideways")
     assert "letterbox" in run("models", file)
+
+
+@pytest.mark.parametrize("before", [None, "# ours\nbins: 8\n"])
+def test_what_makes_a_file_unreadable_is_not_remembered(tmp_path: Path, before: str | None):
+    file = tmp_path / "broken.onnx"
+    file.write_bytes(b"nothing of the kind")
+    if before:
+        hints_path(file).write_text(before)
+    with pytest.raises(UserError, match="damaged"):
+        run("models", file, "--say", "classes=ant,bee")
+    assert (hints_path(file).read_text() if hints_path(file).exists() else None) == before
 
 
 def test_predict_and_load_take_an_onnx_file(exported: Files, annotated: Path, tmp_path: Path):

@@ -110,6 +110,26 @@ def test_hints_that_say_nothing_are_refused(words: str):
         hints_said([words], Hints())
 
 
+@pytest.mark.parametrize("words", ["mean=0.5,@", "mean=0.5,2001-13-01", "bins=!!int ''", "resize=" + "[" * 9999])
+def test_hints_that_are_no_yaml_get_one_line(words: str):
+    with pytest.raises(UserError, match="cannot be read; write KEY=VALUE"):
+        hints_said([words], Hints())
+
+
+@pytest.mark.parametrize("text", ["classes: [a, 2001-13-01]", "bins: 8\nbins: 9", "bins: [", "classes: !!bool maybe"])
+def test_a_damaged_yaml_beside_a_file_gets_one_line(tmp_path: Path, text: str):
+    file = tmp_path / "x.onnx"
+    hints_path(file).write_text(text)
+    with pytest.raises(UserError, match=r"x\.onnx\.yaml is not readable YAML: ") as caught:
+        read_hints(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_yaml_beside_a_file_says_nothing(tmp_path: Path):
+    hints_path(tmp_path / "x.onnx").write_text("# nothing yet\n")
+    assert read_hints(tmp_path / "x.onnx") == Hints()
+
+
 def test_yaml_that_asks_for_another_size_is_refused(exported: Files, tmp_path: Path):
     file = tmp_path / "x.onnx"
     file.write_bytes(exported("yolo").read_bytes())
