@@ -57,7 +57,7 @@ class ExportedDetector:
         self._preprocessing = known.preprocessing
         self._reading = reading
         count = _count_classes(reading, tensors)
-        self.classes, assumed = _class_names(known.classes, count)
+        self.classes, assumed = _class_names(known.classes, count, exact=reading.scores is not None)
         self._columns = list(range(len(self.classes)))
         chosen = chooses(graph)
         suppress = reading.duplicates if isinstance(reading, PlainReading) else _has_duplicates(reading, chosen)
@@ -196,13 +196,22 @@ def _count_classes(reading: Reading | PlainReading, tensors: Tensors) -> int:
     return int(matrix[:, reading.label[1]].max(initial=0)) + 1
 
 
-def _class_names(told: tuple[str, ...], count: int) -> tuple[tuple[str, ...], list[str]]:
-    """Names, and what is assumed of them."""
-    if told and len(told) >= count:
-        return told, []
+def _class_names(told: tuple[str, ...], count: int, exact: bool) -> tuple[tuple[str, ...], list[str]]:
+    """Names, and what is assumed of them.
+
+    Args:
+        told: names from the file or its YAML, or none.
+        count: of classes.
+        exact: whether there are no more: labels on one picture tell only the least.
+
+    Raises:
+        UserError: told are others than there are.
+    """
+    if told and (len(told) < count or (exact and len(told) > count)):
+        raise UserError(f"the file scores {count} classes, but {len(told)} are named; name all {count} in its YAML")
     if told:
-        raise UserError(f"the file scores {count} classes, but {len(told)} are named; name all of them in its YAML")
-    if count in (79, 80):
+        return told, []
+    if count == len(COCO) or (count == len(COCO) - 1 and not exact):
         return COCO, ["its 80 classes are COCO's"]
     return tuple(f"class {number}" for number in range(1, count + 1)), ["its classes have no names"]
 
@@ -223,6 +232,8 @@ def _card(
     words.append(f"0 to {settings.largest:g}" if plain else f"less {settings.mean}, over {settings.std}")
     words.append("NMS after" if suppress else "no NMS")
     all_assumed = [*known.assumed, *assumed]
+    if reading.scores is not None and reading.scores.objectness is not None:
+        all_assumed.append("the first score says whether there is any object, and is no class's")
     found = reading if isinstance(reading, Reading) else None
     all_assumed += found.assumed if found else ()
     return ExportedCard(

@@ -48,13 +48,18 @@ def find_scores(
                 fits = width in (classes, classes + 1) if classes else width >= narrowest and width not in (4, count)
                 if len(candidate) != count or not fits or matrix.dtype.kind != "f":
                     continue
+                # A softmax has one number more, for no object: the last.
                 if are_scores(candidate):
-                    return Scores((name,), width, 0, min(width, classes or width), "as they are")
+                    whole = classes > 0 and np.allclose(candidate.sum(1), 1, atol=1e-2)
+                    return Scores((name,), width, 0, classes if whole else width, "as they are")
                 if name in outputs:
                     made_by: MadeBy = "softmax" if told == "softmax" else "sigmoid"
-                    # A softmax has one number more, for no object: the last.
                     return Scores((name,), width, 0, width - (made_by == "softmax"), made_by)
-    raise UserError(f"no class scores found beside the {count} boxes; export the file with its scores as an output")
+    named = f" of the {classes} classes that are named" if classes else ""
+    mended = ", or name the classes that it scores" if classes else ""
+    raise UserError(
+        f"no class scores{named} found beside the {count} boxes; export the file with its scores as an output{mended}"
+    )
 
 
 def find_level_scores(graph: Graph, tensors: Tensors, cells: Sequence[int], classes: int) -> Scores | None:
@@ -83,17 +88,31 @@ def find_beside(name: str, rows: np.ndarray, classes: int, told: MadeBy | None) 
     """Class scores that stand behind the four numbers of each box in (A, 4 + k) rows.
 
     Raises:
-        UserError: they are said to be a softmax.
+        UserError: they are said to be a softmax, or are not as many as the ``classes`` that are named.
     """
-    left = rows.shape[1] - 4
-    count = min(classes or left, left)
-    made_by: MadeBy = "as they are" if are_scores(rows[:, 4 : 4 + count]) else "sigmoid"
+    count = _count_scores(rows[:, 4:], classes)
+    if classes and classes not in (count, count - 1):
+        raise UserError(
+            f"the file has {count} scores for each box, but {classes} classes are named; name {count} in its YAML, "
+            f"or {count - 1} if the first score says whether there is any object"
+        )
     if told == "softmax":
         raise UserError("scores beside the boxes are one by one, no softmax; take `scores` out of the YAML")
-    if left == count + 1 or (not classes and left in (81, 21)):
-        # YOLOv5's and YOLOX's: how probably there is an object at all, then the classes given one.
-        return Scores((name,), rows.shape[1], 5, left - 1, made_by, objectness=4)
+    # YOLOv5's and YOLOX's: how probably there is an object at all, then the classes given one.
+    objectness = count == classes + 1 if classes else count in (81, 21)
+    made_by: MadeBy = "as they are" if are_scores(rows[:, 4 : 4 + count]) else "sigmoid"
+    if objectness:
+        return Scores((name,), rows.shape[1], 5, count - 1, made_by, objectness=4)
     return Scores((name,), rows.shape[1], 4, count, made_by)
+
+
+def _count_scores(rows: np.ndarray, classes: int) -> int:
+    """How many of the numbers behind a box are scores, an objectness among them, if ``classes`` are named."""
+    if not are_scores(rows[:, :classes]):
+        return rows.shape[1]
+    # What follows a segmenter's probabilities, or a pose's, can be none.
+    behind = (column for column in range(classes, rows.shape[1]) if not are_scores(rows[:, column : column + 1]))
+    return next(behind, rows.shape[1])
 
 
 def are_scores(rows: np.ndarray) -> bool:

@@ -246,6 +246,14 @@ class PlainForm(_Head):
         return torch.cat((boxes, cls.sigmoid()), 1)
 
 
+class ApartForm(PlainForm):
+    """The same as two outputs, boxes (1, A, 4) and scores (1, A, classes)."""
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        rows = super().forward(photos).transpose(1, 2)
+        return rows[..., :4], rows[..., 4:]
+
+
 class Biased(YoloForm):
     """Distributions that its boxes do not follow: they are moved by half a stride."""
 
@@ -290,6 +298,7 @@ FORMS: dict[str, tuple[Callable[[], nn.Module], dict[str, str]]] = {
     "dfine": (DFineForm, {}),
     "dfine with its postprocessor": (lambda: DFineForm(post=True), {}),
     "plain": (PlainForm, {}),
+    "apart": (ApartForm, {}),
     "biased": (Biased, {}),
 }
 

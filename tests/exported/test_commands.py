@@ -124,6 +124,24 @@ def test_models_says_what_was_found_and_remembers_what_it_is_told(exported: File
     assert "letterbox" in run("models", file)
 
 
+@pytest.mark.parametrize(
+    ("form", "names", "said"),
+    [
+        ("plain", "ant", "the file has 3 scores for each box, but 1 classes are named"),
+        ("dfine", "ant,bee", "the file scores 3 classes, but 2 are named; name all 3"),
+        ("clipped", "ant,bee", "the file scores 3 classes, but 2 are named; name all 3"),
+        ("clipped", "ant,bee,cow,dodo", "no class scores of the 4 classes that are named"),
+        ("apart", "ant,bee,cow,dodo", "the file scores 3 classes, but 4 are named; name all 3"),
+    ],
+)
+def test_other_numbers_of_class_names_are_refused(exported: Files, tmp_path: Path, form: str, names: str, said: str):
+    file = tmp_path / "their.onnx"
+    file.write_bytes(exported(form).read_bytes())
+    with pytest.raises(UserError, match=said):
+        run("models", file, "--say", f"classes={names}")
+    assert not hints_path(file).exists()
+
+
 @pytest.mark.parametrize("before", [None, "# ours\nbins: 8\n"])
 def test_what_makes_a_file_unreadable_is_not_remembered(tmp_path: Path, before: str | None):
     file = tmp_path / "broken.onnx"
