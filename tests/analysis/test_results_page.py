@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.frozen.runner import trunk_name
-from analysis.results_page import ORDER, fill_in, results_page, verdict
+from analysis.results_page import ORDER, fill_in, results_page, signed, verdict
 from obcn.checkpoints import load_checkpoint
 from obcn.errors import UserError
 from obcn.studies.shared_gradients import at_equal_norm
@@ -127,6 +127,7 @@ FINDINGS_QUOTES = {
         "and [[bins, K = 1, g = 1 minus Smooth L1, g = 1 | AP]] at g = 1",
         "nothing at g = 0 ([[bins, K = 1, g = 0 minus Smooth L1, g = 0 | AP]])",
         "it loses [[Smooth L1, g = 0.1 minus Smooth L1, g = 1 | AP]]",
+        "the gradient gives it [[GIoU, g = 3 minus GIoU, g = 1 | AP]]",
     ),
     "later_heads": (
         "leads by [[distribution focal loss minus bins, K = 1 | AP]] in AP",
@@ -194,6 +195,11 @@ FINDINGS_CLEAR = [
     ("shared_gradient", "bins, K = 1, g = 0.1 minus Smooth L1, g = 0.1", "AP", True),
     ("shared_gradient", "bins, K = 1, g = 0 minus Smooth L1, g = 0", "AP", False),
     ("shared_gradient", "Smooth L1, g = 0.1 minus Smooth L1, g = 1", "AP", True),
+    ("shared_gradient", "GIoU, g = 1 minus Smooth L1, g = 1", "AP", True),
+    ("shared_gradient", "GIoU, g = 3 minus GIoU, g = 1", "AP", True),
+    ("shared_gradient", "GIoU, g = 1 minus Smooth L1, g = 0.1", "AP", True),
+    ("shared_gradient", "distribution focal loss, g = 0.1 minus Smooth L1, g = 0.1", "AP", True),
+    ("shared_gradient", "distribution focal loss, g = 1 minus bins, K = 1, g = 1", "AP", False),
     ("table1", "bins, expectation minus regression, Smooth L1 beta = 1", "AP", True),
     ("table1", "bins, expectation minus regression, Smooth L1 beta = 1", "AP90", True),
     ("table1", "bins, argmax minus regression, Smooth L1 beta = 1", "AP", True),
@@ -255,6 +261,10 @@ def test_the_pages_say_what_bins_keep_at_equal_gradient_norm(page: str, words: s
     assert interval in text
     if page == "README.md":
         assert f"{interval}, {len(found.protocol.seeds)} seeds)" in text
+        return
+    for curve, words in (("distribution focal loss", "classifies too, keeps"), ("GIoU", "GIoU, a regression,")):
+        other = at_equal_norm(found, curve, "Smooth L1")
+        assert f"{words} {signed(other.gain, other.deviation)}" in text
 
 
 def evaluated(name: str, figure: str = "AP") -> float:
