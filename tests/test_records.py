@@ -16,12 +16,13 @@ from pycocotools.cocoeval import COCOeval
 from obcn.checkpoints import Card, Training
 from obcn.config import DetectorConfig
 from obcn.data import Annotations
+from obcn.data.checks import MAX_SIDE
 from obcn.engine.evaluate import average_precision
 from obcn.errors import UserError
 from obcn.explain import select
 from obcn.models.detector import build_detector
-from obcn.offsets import SideCode, SupportPointCodec, UniformBins
-from obcn.records import files
+from obcn.offsets import OffsetCode, SideCode, SupportPointCodec, UniformBins
+from obcn.records import checks, files
 from obcn.records.coco import coco_of_records
 from obcn.records.detections import category_ids, coco_rows, detect
 from obcn.records.files import RecordInfo, RecordWriter, join_records, read_info, read_records
@@ -444,7 +445,15 @@ def test_an_absent_column_is_named(run):
         ("score", 1.5, "1.5 is not from -0.0001 to 1.0001"),
         ("image_id", None, "None is not a value"),
         ("truth_crowd", None, "None is not what a true object has"),
-        ("truth_id", None, "None is not the id that a matched or missed object has"),
+        ("truth_id", None, "None is not what a true object has"),
+        ("truth_x1", None, "None is not what a true object has"),
+        ("score", None, "None is not what a detection has"),
+        ("box_x1", None, "None is not what a detection has"),
+        ("file_name", None, "None is not a value"),
+        ("category", None, "None is not a value"),
+        ("image_width", None, "None is not a value"),
+        ("image_width", 200_000, "200000 is not from 1 to 100000"),
+        ("image_height", 0, "0 is not from 1 to 100000"),
         ("outcome", "lost", "'lost' is not one of matched, unmatched, ignored, missed"),
         ("truth_area", "wide", "column truth_area holds string, not double"),
     ],
@@ -466,3 +475,54 @@ def test_a_value_that_no_detector_writes_is_named_with_column_and_row(run, tmp_p
         read_records(tmp_path / "bad.parquet")
     assert words in str(caught.value)
     assert "holds" in words or f"row {row}: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "column", "words"),
+    [
+        ("missed", "truth_y2", "None is not what a true object has"),
+        ("ignored", "truth_id", "None is not what a true object has"),
+        ("ignored", "truth_x1", "None is not what a true object has"),
+        ("unmatched", "score", "None is not what a detection has"),
+        ("unmatched", "box_y2", "None is not what a detection has"),
+    ],
+)
+def test_an_outcome_says_what_its_rows_must_have(run, tmp_path, outcome, column, words):
+    _, _, path, _ = run
+    table = pq.read_table(path)
+    row = table["outcome"].to_pylist().index(outcome)
+    values = table[column].to_pylist()
+    values[row] = None
+    place = table.column_names.index(column)
+    changed = table.set_column(place, table.schema.field(column), pa.array(values, table.schema.field(column).type))
+    pq.write_table(changed, tmp_path / "bad.parquet")
+    with pytest.raises(UserError, match=f"column {column}, row {row}: {words}"):
+        read_records(tmp_path / "bad.parquet", ["outcome", column])
+
+
+@pytest.mark.parametrize("column", ["box_x1", "truth_x1"])
+def test_boxes_are_there_also_where_no_outcome_was_read(run, tmp_path, column):
+    """As for AP, which asks for no outcome."""
+    _, _, path, _ = run
+    table = pq.read_table(path)
+    place, field = table.column_names.index(column), table.schema.field(column)
+    changed = table.set_column(place, field, pa.nulls(len(table), field.type))
+    pq.write_table(changed, tmp_path / "bad.parquet")
+    with pytest.raises(UserError, match=f"column {column}"):
+        coco_of_records(tmp_path / "bad.parquet")
+
+
+def test_numbers_that_no_head_has_are_refused(run, tmp_path):
+    _, _, path, _ = run
+    table = pq.read_table(path)
+    told = json.loads(table.schema.metadata[b"obcn.records"]) | {"coordinates": ["p", "q", "r", "s"]}
+    pq.write_table(table.replace_schema_metadata({b"obcn.records": json.dumps(told).encode()}), tmp_path / "o.parquet")
+    with pytest.raises(UserError, match="another version"):
+        read_info(tmp_path / "o.parquet")
+    for code in (OffsetCode(), SideCode(), SideCode("side", 8.0)):
+        told["coordinates"] = [one.key for one in code.coordinates]
+        assert RecordInfo.model_validate_json(json.dumps(told)).coordinates == tuple(told["coordinates"])
+
+
+def test_annotations_and_records_allow_photos_of_the_same_size():
+    assert checks._LONGEST_SIDE == MAX_SIDE

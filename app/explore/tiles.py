@@ -235,9 +235,13 @@ def area_around(boxes: Sequence[Sequence[float]], row: Mapping[str, Any]) -> Are
 
 def part_of(view: Area, row: Mapping[str, Any]) -> Area:
     """Whole pixels of the photo that a view shows."""
-    width, height = int(row["image_width"]), int(row["image_height"])
-    x1, y1 = (min(max(0, int(np.floor(start))), end - 1) for start, end in zip(view[:2], (width, height), strict=True))
-    x2, y2 = (min(max(1, int(np.ceil(stop))), end) for stop, end in zip(view[2:], (width, height), strict=True))
+    return _within(view, int(row["image_width"]), int(row["image_height"]))
+
+
+def _within(area: Area, width: int, height: int) -> Area:
+    """An area in whole pixels, cut to a photo's size, at least one pixel large."""
+    x1, y1 = (min(max(0, int(np.floor(start))), end - 1) for start, end in zip(area[:2], (width, height), strict=True))
+    x2, y2 = (min(max(1, int(np.ceil(stop))), end) for stop, end in zip(area[2:], (width, height), strict=True))
     return float(x1), float(y1), float(max(x2, x1 + 1)), float(max(y2, y1 + 1))
 
 
@@ -274,8 +278,10 @@ def thumbnail(path: Path, part: Area, stamp: int) -> str:
     Raises:
         UserError: not an image, or cut short.
     """
-    x1, y1, x2, y2 = map(int, part)
-    picture = read_photo(path).crop((x1, y1, x2, y2))
+    photo = read_photo(path)
+    # Records may claim a photo of any size, and Pillow would make up the pixels that are not there.
+    x1, y1, x2, y2 = map(int, _within(part, *photo.size))
+    picture = photo.crop((x1, y1, x2, y2))
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=82)

@@ -9,11 +9,11 @@ from plotly.subplots import make_subplots
 
 from obcn.figures.layout import faded, finish, stroke
 from obcn.figures.palette import LIGHT, Line, Palette
-from obcn.records.schema import COORDINATES
+from obcn.records.schema import COORDINATES, SIDES
 from obcn.tables.box_errors import UNITS
 
 COORDINATE_TITLES = {"x": "x, centre", "y": "y, centre", "w": "w, width", "h": "h, height"}
-COORDINATE_TITLES |= {side: f"{side} side" for side in ("left", "top", "right", "bottom")}
+COORDINATE_TITLES |= {side: f"{side} side" for side in SIDES}
 UNIT_TITLES = {"normalised": "error, normalised offset", "px": "error, pixels"}
 LABELS = {"size": "object size (COCO)", "class": "class", "all": ""}
 

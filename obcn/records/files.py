@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from obcn.errors import UserError
 from obcn.files import replacing
 from obcn.records.checks import check_rows
-from obcn.records.schema import COORDINATES, arrow_schema, record_columns
+from obcn.records.schema import COORDINATES, SIDES, arrow_schema, record_columns
 
 Columns = dict[str, np.ndarray]
 
@@ -34,7 +34,7 @@ class RecordInfo(BaseModel):
         photos: how many were looked at, those without a row included.
         categories: id and name of every class.
         bins: labels n of each stage of distributions, tails included; none for regression.
-        coordinates: keys of the head's four numbers, by which columns are named.
+        coordinates: keys of the head's four numbers, by which columns are named: x, y, w, h or the four sides.
         unit: of the numbers. Files of version 1 do not say it: theirs are normalised offsets of x, y, w, h.
     """
 
@@ -49,6 +49,13 @@ class RecordInfo(BaseModel):
     bins: tuple[Annotated[int, Field(ge=1, le=2000)], ...] = Field(max_length=10)
     coordinates: tuple[str, str, str, str] = COORDINATES
     unit: str = "normalised offset"
+
+    @field_validator("coordinates")
+    @classmethod
+    def _known(cls, keys: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
+        if keys not in (COORDINATES, SIDES):
+            raise ValueError(f"coordinates are {', '.join(COORDINATES)} or {', '.join(SIDES)}")
+        return keys
 
     @property
     def num_stages(self) -> int:

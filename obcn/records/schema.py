@@ -10,6 +10,8 @@ CORNERS = ("x1", "y1", "x2", "y2")
 Coordinate = Literal["x", "y", "w", "h"]
 # Measures that every box has: its centre and its size.
 COORDINATES: tuple[Coordinate, Coordinate, Coordinate, Coordinate] = ("x", "y", "w", "h")
+# What heads that predict distances to the sides have in their place.
+SIDES = ("left", "top", "right", "bottom")
 
 Outcome = Literal["matched", "unmatched", "ignored", "missed"]
 OUTCOMES: tuple[Outcome, ...] = ("matched", "unmatched", "ignored", "missed")

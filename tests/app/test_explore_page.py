@@ -12,6 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import detectors
+from app.explore.tiles import thumbnail
 from app.records import choice, found, run
 from app.uploads import UploadFolder
 from obcn.checkpoints import Card, Evaluation
@@ -180,6 +181,37 @@ def test_rows_that_are_damaged_are_one_line(folder) -> None:
     (folder / "bins.parquet").write_bytes(content)
     app = opened(records=["bins.parquet"])
     assert "bins.parquet is damaged" in app.error[0].value
+
+
+def rewritten(path: Path, column: str, value: object) -> None:
+    """Give every row of a record file this value."""
+    table = pq.read_table(path)
+    place, field = table.column_names.index(column), table.schema.field(column)
+    values = pa.array([value] * len(table)).cast(field.type)
+    pq.write_table(table.set_column(place, field, values), path)
+
+
+@pytest.mark.parametrize("show", ["objects", "photos", "mistakes"])
+@pytest.mark.parametrize("column", ["file_name", "image_width", "truth_x1", "box_x1", "score"])
+def test_records_without_what_every_row_of_them_has_are_one_line(folder, column, show) -> None:
+    rewritten(folder / "bins.parquet", column, None)
+    app = opened(records=["bins.parquet"], folder="photos", show=show)
+    assert f"column {column}, row 0: None is not" in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize("show", ["objects", "photos"])
+def test_of_a_photo_that_is_smaller_than_records_say_what_is_there_is_shown(folder, show) -> None:
+    """Mutant: Pillow makes up the rest, or refuses to."""
+    for column in ("image_width", "image_height"):
+        rewritten(folder / "bins.parquet", column, 100_000)
+    app = opened(records=["bins.parquet"], folder="photos", show=show, picture="whole photo")
+    assert {tile["note"] for tile in tiles(app)} == {""}
+    assert all(tile["picture"].startswith("data:image/jpeg") for tile in tiles(app))
+
+
+def test_no_part_of_a_photo_is_empty(folder) -> None:
+    """Records may place an object beyond a photo that is smaller than they say."""
+    assert thumbnail(folder / "photos/1.png", (5_000.0, 5_000.0, 6_000.0, 6_000.0), 0).startswith("data:image/jpeg")
 
 
 def test_records_of_other_data_are_refused_and_of_some_of_it_shortened(folder) -> None:
