@@ -10,7 +10,9 @@ from app.detectors import ModelFile, devices, first_models, models_of_server, st
 from app.malloc import give_back
 from app.photos import Photo
 from obcn.errors import UserError
+from obcn.figures.lines import MOST_MODELS
 from obcn.models.scoring import PhotoScorer, ScoredPhoto
+from obcn.models.selection import ScoredCandidates
 from obcn.opening import open_detector
 
 
@@ -64,11 +66,19 @@ def _load(path: str, device: str, weights_stamp: int) -> PhotoScorer:
 
 
 class _Shelf:
-    """The last photos' scores, about 0.3 MB each. One network runs at a time: two would only slow each other."""
+    """The last photos' scores. One network runs at a time: two would only slow each other.
 
-    def __init__(self, size: int = 64) -> None:
+    Those of a shipped model take about 0.3 MB a photo, of an .onnx file with many classes ten times that and more.
+
+    Args:
+        most_bytes: of all together. Of the last, as many as there can be models on the page stay, whatever their size:
+            it runs again until it finds them all.
+        most: how many.
+    """
+
+    def __init__(self, most_bytes: int = 64_000_000, most: int = 64) -> None:
         self.running = threading.Lock()
-        self._size = size
+        self._most_bytes, self._most = most_bytes, most
         self._items: OrderedDict[tuple, ScoredPhoto] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -81,8 +91,16 @@ class _Shelf:
     def put(self, key: tuple, value: ScoredPhoto) -> None:
         with self._lock:
             self._items[key] = value
-            while len(self._items) > self._size:
+            while self._overfull():
                 self._items.popitem(last=False)
+
+    def _overfull(self) -> bool:
+        held = sum(_bytes_of(photo.candidates) for photo in self._items.values())
+        return len(self._items) > self._most or (len(self._items) > MOST_MODELS and held > self._most_bytes)
+
+
+def _bytes_of(candidates: ScoredCandidates) -> int:
+    return candidates.boxes.nbytes + candidates.probabilities.nbytes + candidates.offset_outputs.nbytes
 
 
 @st.cache_resource(show_spinner=False)

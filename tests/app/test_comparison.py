@@ -10,6 +10,7 @@ from PIL import Image
 from app.compare import scoring
 from app.compare.comparison import Settings, compare, num_stages
 from app.photos import Photo, Truth
+from obcn.figures.lines import MOST_MODELS
 from tests.app.helpers import BINS, HEIGHT, REGRESSION, WIDTH, card, model, scored
 
 DOG, CAT = [20.0, 30.0, 100.0, 90.0], [110.0, 20.0, 180.0, 120.0]
@@ -44,6 +45,24 @@ def test_who_asks_for_what_is_known_does_not_wait_for_a_running_network(monkeypa
         visitor.start()
         visitor.join(10)
         assert answers == [known]
+
+
+def test_scores_make_room_by_their_bytes_but_not_for_one_another_on_a_page() -> None:
+    one = scored([DOG], ["dog"], [0.9], BINS)
+    size = sum(part.nbytes for part in vars(one.candidates).values())
+    shelf = scoring._Shelf(most_bytes=(MOST_MODELS + 2) * size, most=MOST_MODELS + 4)
+    keys = [(number,) for number in range(MOST_MODELS + 3)]
+    for key in keys:
+        shelf.put(key, one)
+    assert [key for key in keys if shelf.get(key) is None] == [keys[0]]
+    large = scored([DOG] * 10, ["dog"] * 10, [0.9] * 10, BINS)
+    for key in keys[:MOST_MODELS]:
+        shelf.put(key, large)
+    assert [key for key in keys if shelf.get(key)] == keys[:MOST_MODELS], "else the page would run again and again"
+    nothing = scored([], [], [], BINS)
+    for number in range(100, 200):
+        shelf.put((number,), nothing)
+    assert sum(shelf.get((number,)) is not None for number in range(100, 200)) == MOST_MODELS + 4
 
 
 def test_objects_beliefs_and_truth_come_together(look) -> None:
