@@ -17,7 +17,8 @@ def in_order(key: str, data: dict) -> dict:
     """Data with a ``turn`` that grows whenever they change, by which ``in_order.js`` leaves out what comes late.
 
     A turn is a time in milliseconds, not a count: a browser outlives its session when the server starts anew. It stays
-    while the data stay, so that Streamlit need not send them again.
+    while the data stay, so that Streamlit need not send them again, and grows within a session even where the clock is
+    set back.
 
     Args:
         key: the widget's.
@@ -25,5 +26,7 @@ def in_order(key: str, data: dict) -> dict:
     """
     before = st.session_state.get(f"{key} drawn")
     if before is None or before["data"] != data:
-        before = st.session_state[f"{key} drawn"] = {"data": data, "turn": time.time_ns() // 1_000_000}
+        now = time.time_ns() // 1_000_000
+        turn = now if before is None else max(now, before["turn"] + 1)
+        before = st.session_state[f"{key} drawn"] = {"data": data, "turn": turn}
     return {**data, "turn": before["turn"]}

@@ -8,7 +8,6 @@ import streamlit as st
 import torch
 from PIL import Image
 
-from app.components import in_order
 from obcn.figures.belief import belief_of
 from obcn.figures.lines import model_lines, with_models
 from obcn.figures.palette import LIGHT
@@ -89,11 +88,3 @@ def test_an_import_that_ends_late_draws_nothing(name, draw, session, window, mon
     )
     assert first != both
     assert late == both
-
-
-def test_a_turn_lasts_as_long_as_what_is_drawn(session, monkeypatch) -> None:
-    times = iter([5_000_000, 6_000_000])
-    monkeypatch.setattr("app.components.time.time_ns", lambda: next(times))
-    assert in_order("pair", {"chosen": 1}) == {"chosen": 1, "turn": 5}
-    assert in_order("pair", {"chosen": 1}) == {"chosen": 1, "turn": 5}
-    assert in_order("pair", {"chosen": 2}) == {"chosen": 2, "turn": 6}
