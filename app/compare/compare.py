@@ -71,7 +71,7 @@ def _compare(photo: Photo, models: Mapping[str, ModelFile], settings: Settings) 
     chosen = None
     if seen.objects:
         chosen = locate(seen.objects, links.shown_object()) or 0
-    _draw_photos(photo, panels(seen, chosen), seen.objects, chosen, palette)
+    _draw_photos(photo, panels(seen, chosen), chosen, palette)
     if chosen is not None and links.is_first_look():
         _guide(seen, seen.objects[chosen])
     if chosen is None:
@@ -88,7 +88,7 @@ def _look(photo: Photo, models: Mapping[str, ModelFile], settings: Settings, pal
     are still the last photo's, and dim.
     """
     st.html(dim_all_but(objects_key(photo.digest, models)))
-    _draw_photos(photo, busy_panels(models, settings), [], None, palette)
+    _draw_photos(photo, busy_panels(models, settings), None, palette)
     try:
         for model in models.values():
             scoring.scores(photo, model, settings.device)
@@ -97,11 +97,7 @@ def _look(photo: Photo, models: Mapping[str, ModelFile], settings: Settings, pal
     st.rerun()
 
 
-def _draw_photos(
-    photo: Photo, drawn: Sequence[PhotoPanel], objects: list[FoundObject], chosen: int | None, palette: Palette
-) -> None:
-    # A click can arrive from a page drawn before the photo or the threshold changed: it means what was seen then.
-    st.session_state["places"] = [item.place for item in objects]
+def _draw_photos(photo: Photo, drawn: Sequence[PhotoPanel], chosen: int | None, palette: Palette) -> None:
     photo_pair(photo, drawn, chosen, palette, "pair", _choose_by_click)
 
 
@@ -132,27 +128,23 @@ def _guide(seen: Comparison, item: FoundObject) -> None:
 
 
 def _choose_by_click() -> None:
+    # A click can arrive from a page drawn before the threshold changed: the place says what was seen then.
     clicked = st.session_state["pair"].chosen
     if clicked is not None:
-        _choose(int(clicked))
+        links.show_object(str(clicked))
 
 
 def _choose_from_list() -> None:
-    index = st.session_state["object"]
+    index, places = st.session_state["object"], st.session_state["places"]
     # Words instead of an index: the browser still shows the list of another photo.
-    if isinstance(index, int):
-        _choose(index)
-
-
-def _choose(index: int) -> None:
-    places = st.session_state.get("places", [])
-    if 0 <= index < len(places):
+    if isinstance(index, int) and index < len(places):
         links.show_object(places[index])
 
 
 def _show_object(seen: Comparison, chosen: int, palette: Palette) -> None:
     item = seen.objects[chosen]
     st.session_state["object"] = chosen
+    st.session_state["places"] = [other.place for other in seen.objects]
     pick, numbers = st.columns([1, 3])
     pick.selectbox(
         "Object",

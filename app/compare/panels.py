@@ -45,7 +45,7 @@ def line_of(seen: Comparison, model: str) -> str:
 def _clickable(seen: Comparison, model: str) -> list[ClickableBox]:
     boxes = seen.found[model].boxes
     return [
-        ClickableBox(number, f"{item.name} {item.scores[model]:.2f}", boxes[item.rows[model]].tolist())
+        ClickableBox(number, item.place, f"{item.name} {item.scores[model]:.2f}", boxes[item.rows[model]].tolist())
         for number, item in enumerate(seen.objects)
         if item.reported_by(model)
     ]

@@ -15,7 +15,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       // With a key held down the browser opens the link itself, in a new tab or window.
       if (!tile.link || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
-      setTriggerValue("opened", number);
+      setTriggerValue("opened", tile.link);
     };
   });
   while (grid.children.length > data.tiles.length) grid.lastChild.remove();

@@ -64,7 +64,7 @@ class Tile:
 def photo_grid(
     tiles: Sequence[Tile], lines: Mapping[str, Line], palette: Palette, key: str, on_open: Callable[[], None]
 ) -> None:
-    """Draw the tiles; opening one calls ``on_open`` with ``st.session_state[key].opened`` set to its number.
+    """Draw the tiles; opening one calls ``on_open`` with ``st.session_state[key].opened`` set to its link.
 
     Args:
         tiles: in reading order.

@@ -66,7 +66,7 @@ function drawPanel(pair, panel, data, setTriggerValue) {
     tag.classList.toggle("chosen", chosen);
     tag.style.setProperty("--colour", line.colour);
     placeTag(tag, box.box, data);
-    mark.onclick = () => setTriggerValue("chosen", box.object);
+    mark.onclick = () => setTriggerValue("chosen", box.place);
     mark.onpointerenter = mark.onfocus = () => light(pair, box.object, true);
     mark.onpointerleave = mark.onblur = () => light(pair, box.object, false);
   });

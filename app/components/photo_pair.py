@@ -32,11 +32,13 @@ class ClickableBox:
 
     Attributes:
         object: the object's index, the same in every panel.
+        place: what a click calls the object, whatever has another index by the time that it arrives.
         label: class name and score.
         box: (x1, y1, x2, y2) in pixels of the photo.
     """
 
     object: int
+    place: str
     label: str
     box: list[float]
 
@@ -81,7 +83,7 @@ def photo_pair(
     key: str,
     on_choose: Callable[[], None],
 ) -> None:
-    """Draw the photo once per panel; a click on a box calls ``on_choose`` with ``st.session_state[key].chosen`` set.
+    """Draw the photo once per panel; a click on a box calls ``on_choose``, ``st.session_state[key].chosen`` its place.
 
     Args:
         photo: which to show.

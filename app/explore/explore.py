@@ -11,7 +11,7 @@ from app.explore.mistakes import show_mistakes
 from app.explore.offer_runs import offer_runs
 from app.explore.paging import choose_page
 from app.explore.table import MEANS, SORTS, Collection, Filters, Side, keep, measured, order_of, per_photo, sorts_for
-from app.explore.tiles import Source, object_tiles, photo_tiles
+from app.explore.tiles import Source, object_tiles, parameters_of, photo_tiles
 from app.exports import export_table
 from app.markup import line_key, plain
 from app.records.choice import EXPLORE_KEYS, MAKE_RECORDS, Choice, choose_records, say_what_ships
@@ -20,7 +20,6 @@ from app.widgets import one_of, theme_palette
 from obcn.errors import UserError
 from obcn.figures.lines import model_lines, with_models
 from obcn.figures.palette import Line, Palette
-from obcn.tables.frames import rows_of
 
 OBJECTS, PHOTOS, MISTAKES = "objects", "photos", "mistakes"
 CROPPED, WHOLE = "around the object", "whole photo"
@@ -127,7 +126,6 @@ def _show(
         else:
             alarms = {side: load.load_alarms(choice.paths[number]) for side, number in sides.items()}
             tiles = photo_tiles(rows, collection, alarms, names, source)
-    st.session_state["tiles-shown"] = [source.parameters(row) for row in rows_of(rows)]
     if sides:
         st.caption(SAYS[show])
     photo_grid(tiles, lines, palette, "grid", _open_tile)
@@ -182,13 +180,12 @@ def _open_tile() -> None:
 
 
 def _open_if_asked() -> None:
-    opened = st.session_state.pop("tile-opened", None)
-    shown = st.session_state.get("tiles-shown", [])
-    # A click can arrive from a page drawn before the filters changed.
-    if opened is not None and 0 <= int(opened) < len(shown) and shown[int(opened)]:
+    # The tile's link, not its number: a click can arrive from a page drawn before the filters changed.
+    parameters = parameters_of(str(st.session_state.pop("tile-opened", "")))
+    if parameters:
         # The link says it all: no threshold of an earlier look stays.
         st.session_state.pop("score", None)
-        st.switch_page("compare/compare.py", query_params=shown[int(opened)])
+        st.switch_page("compare/compare.py", query_params=parameters)
 
 
 main()

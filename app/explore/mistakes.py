@@ -73,7 +73,6 @@ def show_mistakes(
     rows = table.iloc[order[choose_page(len(order), len(table), "mistakes", (filters, tuple(kinds or ()), name))]]
     with st.spinner(f"Reading {len(rows)} pictures…"):
         tiles = mistake_tiles(rows, name, source, whole)
-    st.session_state["tiles-shown"] = [source.parameters(_as_object(row)) for row in rows_of(rows)]
     photo_grid(tiles, lines, palette, "grid", on_open)
     export_table(lambda: table.iloc[order], "explore mistakes")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import numpy as np
 import pandas as pd
@@ -210,6 +210,11 @@ def link_to(source: Source, row: Mapping[str, Any]) -> str:
     parameters = source.parameters(row)
     # Compare is the app's first page: the folder that this page's own address lies in.
     return f"./?{urlencode(parameters, doseq=True)}" if parameters else ""
+
+
+def parameters_of(link: str) -> dict[str, list[str]]:
+    """Query parameters of what :func:`link_to` gave; none of any other words."""
+    return parse_qs(link.partition("?")[2], keep_blank_values=True)
 
 
 # Pictures

@@ -119,6 +119,17 @@ def test_a_sample_opens_with_its_best_object_and_everything_about_it(page) -> No
     assert {"Report as HTML", "Detections as JSON", "Detections as CSV"} <= downloads_of(app)
 
 
+def test_boxes_carry_what_a_click_on_them_calls_their_object(page) -> None:
+    """An index would mean another object once the threshold has changed."""
+    app = page(BOTH)
+    for panel in panels_of(app).values():
+        (dog, cat) = panel["boxes"]
+        app.query_params["object"] = cat["place"]
+        assert app.run().selectbox(key="object").value == cat["object"] == 1
+        app.query_params["object"] = dog["place"]
+        assert app.run().selectbox(key="object").value == dog["object"] == 0
+
+
 def test_only_a_first_visit_is_told_what_to_look_at(page) -> None:
     app = page(BOTH)
     (guide,) = (note for note in app.info if "New here?" in note.value)

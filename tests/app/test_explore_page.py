@@ -303,10 +303,17 @@ def test_a_click_opens_the_photo_in_compare(folder, monkeypatch) -> None:
     went = []
     monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: went.append((page, query_params)))
     app = opened(records=["bins.parquet"], folder="photos", truth="val.json")
-    app.session_state["tile-opened"] = 1
-    app.run()
-    wanted = {"data": "val.json", "photos": "photos", "image": "1.png", "object": "cat@20,20"}
+    dog, cat = tiles(app)
+    app.session_state["tile-opened"] = cat["link"]
+    app.selectbox(key="sort").set_value("smallest").run()  # another tile stands there now
+    wanted = {"data": ["val.json"], "photos": ["photos"], "image": ["1.png"], "object": ["cat@20,20"]}
     assert went == [("compare/compare.py", wanted)]
+    assert tiles(app) == [cat, dog]
+    for words in ("", "1", "no link"):
+        app.session_state["tile-opened"] = words
+        app.run()
+        assert not app.exception
+    assert len(went) == 1
 
 
 def test_a_link_to_a_weak_object_lowers_compares_threshold(folder) -> None:

@@ -1,6 +1,7 @@
-"""What a run of the page says is never drawn over by an earlier run, whichever the browser hears last."""
+"""The page's own widgets in a browser: what they draw of several runs of the page, and what they send of a click."""
 
 import runpy
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -30,13 +31,13 @@ DRAW = """async ({ html, js, runs }) => {
 def _pair(module: dict, number: int) -> None:
     photo = SimpleNamespace(image=IMAGE, digest="grey")
     busy = [module["PhotoPanel"]("obcn", "obcn", "", "", busy="obcn is looking…")]
-    boxes = [module["ClickableBox"](0, "dog 0.90", BOX)]
+    boxes = [module["ClickableBox"](0, "dog@90,65", "dog 0.90", BOX)]
     found = [module["PhotoPanel"]("obcn", "obcn", "", "1 object", boxes)]
     module["photo_pair"](photo, [busy, found][number], None, PALETTE, "key", print)
 
 
 def _grid(module: dict, number: int) -> None:
-    tile = module["Tile"](f"dog {number}", "", "", (0, 0, 9, 9), (0, 0, 9, 9), note="No picture")
+    tile = module["Tile"](f"dog {number}", "", "", (0, 0, 9, 9), (0, 0, 9, 9), note="No picture", link="./?image=a.jpg")
     module["photo_grid"]([tile], {}, PALETTE, "key", print)
 
 
@@ -54,9 +55,35 @@ def _verdicts(module: dict, number: int) -> None:
     module["verdicts"](IMAGE, {"obcn": torch.tensor(BOX) + number}, PALETTE, "key")
 
 
+# What a click on the first element of a kind sends.
+CLICK = """async ({ html, js, data, selector }) => {
+  const { default: draw } = await import(URL.createObjectURL(new Blob([js], { type: "text/javascript" })));
+  document.body.innerHTML = html;
+  const sent = [];
+  draw({ data, parentElement: document.body, setTriggerValue: (...words) => sent.push(words) });
+  document.querySelector(selector).click();
+  return sent;
+}"""
+
+
 @pytest.fixture
 def session(monkeypatch) -> None:
     monkeypatch.setattr(st, "session_state", {})
+
+
+def drawn(monkeypatch, name: str, draw: Callable[[dict, int], None]) -> tuple[dict, list[dict]]:
+    """A widget's HTML and script, and the data of two runs of the page."""
+    made, runs = {}, []
+
+    def component(_, **parts):
+        made.update(parts)
+        return lambda **call: runs.append(call["data"])
+
+    monkeypatch.setattr(st.components.v2, "component", component)
+    module = runpy.run_path(str(ROOT / "app" / "components" / f"{name}.py"))
+    draw(module, 0)
+    draw(module, 1)
+    return made, runs
 
 
 @pytest.mark.parametrize(
@@ -70,17 +97,7 @@ def session(monkeypatch) -> None:
     ],
 )
 def test_an_import_that_ends_late_draws_nothing(name, draw, session, window, monkeypatch) -> None:
-    made, runs = {}, []
-
-    def component(_, **parts):
-        made.update(parts)
-        return lambda **call: runs.append(call["data"])
-
-    monkeypatch.setattr(st.components.v2, "component", component)
-    module = runpy.run_path(str(ROOT / "app" / "components" / f"{name}.py"))
-    draw(module, 0)
-    runs[0]["turn"] -= 1  # the clock may not have moved between the two
-    draw(module, 1)
+    made, runs = drawn(monkeypatch, name, draw)
     window.goto("about:blank")
     first, both, late = (
         window.evaluate(DRAW, {"html": made["html"], "js": made["js"], "runs": order})
@@ -88,3 +105,17 @@ def test_an_import_that_ends_late_draws_nothing(name, draw, session, window, mon
     )
     assert first != both
     assert late == both
+
+
+@pytest.mark.parametrize(
+    ("name", "draw", "selector", "sent"),
+    [
+        ("photo_pair", _pair, "[data-object]", ["chosen", "dog@90,65"]),
+        ("photo_grid", _grid, "a.tile", ["opened", "./?image=a.jpg"]),
+    ],
+)
+def test_a_click_names_what_was_seen(name, draw, selector, sent, session, window, monkeypatch) -> None:
+    made, runs = drawn(monkeypatch, name, draw)
+    window.goto("about:blank")
+    drawing = {"html": made["html"], "js": made["js"], "data": runs[1], "selector": selector}
+    assert window.evaluate(CLICK, drawing) == [sent]
