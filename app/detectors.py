@@ -260,17 +260,28 @@ def _is_whole(path: Path) -> bool:
 
 def _named(files: Iterable[Path], others: Iterable[str] = ()) -> dict[str, Path]:
     """Each file once, by :func:`~obcn.checkpoints.checkpoint_name`, with more of the folders above it where two would
-    be alike; an .onnx file by its own name, unless that is taken by ``others``."""
-    shipped = _shipped()
+    be alike; an .onnx file by its own name, unless that is taken by ``others``.
+
+    Of files that differ by their endings alone the .safetensors file keeps the plain name; the others show theirs.
+    """
+    files, shipped = list(dict.fromkeys(files)), _shipped()
     taken = {path.stem for path in shipped} | {*RESERVED, *others}
+    beside = Counter(path.with_suffix("") for path in files)
+
+    def long_name(path: Path, name: str) -> str:
+        plain = path.suffix == ".safetensors" or beside[path.with_suffix("")] == 1
+        return name if plain else name + path.suffix
+
     names = {
-        path: path.stem if path in shipped or (is_exported(path) and path.stem not in taken) else checkpoint_name(path)
+        path: path.stem
+        if path in shipped or (is_exported(path) and path.stem not in taken)
+        else long_name(path, checkpoint_name(path))
         for path in files
     }
     for depth in range(3, max([len(path.parts) for path in names], default=0) + 1):
         counts = Counter(names.values())
         names = {
-            path: name if counts[name] == 1 else "/".join(path.with_suffix("").parts[-depth:])
+            path: name if counts[name] == 1 else long_name(path, "/".join(path.with_suffix("").parts[-depth:]))
             for path, name in names.items()
         }
     return {name: path for path, name in names.items()}

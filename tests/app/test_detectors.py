@@ -17,6 +17,7 @@ from app.detectors import (
     model_of_card,
     unreadable_models,
 )
+from obcn import checkpoints
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Evaluation, card_path, read_card, save_checkpoint
 from obcn.errors import UserError
 from obcn.models.detector import build_detector
@@ -97,6 +98,22 @@ def test_what_was_trained_into_runs_is_offered_by_itself(checkpoint, fresh, tmp_
     assert list(available_models()) == ["regression", "mine/best", "mine/last"]
     assert unreadable_models() == [], "nobody asked for the damaged one"
     assert add_folder(tmp_path / "runs" / "mine") == ["mine/best", "mine/last"], "they are the same models"
+
+
+def test_an_onnx_file_beside_a_checkpoint_of_its_name_takes_no_name_away(
+    checkpoint, fresh, tmp_path, monkeypatch
+) -> None:
+    """Mutant: it hides the shipped one from all, or the page ends in a traceback."""
+    monkeypatch.setattr(checkpoints, "SHIPPED_CHECKPOINTS", fresh)
+    monkeypatch.setattr(detectors, "_card", lambda path, *_: read_card(checkpoint))
+    files = {"obcn": put(checkpoint, fresh, "obcn"), "run/obcn": put(checkpoint, tmp_path / "run", "obcn")}
+    add_folder(files["run/obcn"])
+    for name, path in list(files.items()):
+        files[f"{name}.onnx"] = exported = path.with_suffix(".onnx")
+        exported.touch()
+        assert add_folder(exported) == [f"{name}.onnx"]
+    assert {name: model.path for name, model in available_models().items()} == files
+    assert add_folder(tmp_path / "run") == ["run/obcn.onnx", "run/obcn"]
 
 
 def test_a_folder_of_shipped_models_adds_nothing(checkpoint, fresh) -> None:
