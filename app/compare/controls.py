@@ -71,7 +71,8 @@ def choose_models(models: Mapping[str, ModelFile]) -> dict[str, ModelFile]:
     Args:
         models: all there are; at least one.
     """
-    wanted = links.wanted_models(models)
+    # Streamlit forgets the photos' control when a visitor leaves the page.
+    wanted = links.wanted_models(models, came="upload" not in st.session_state)
     first = [name for name in first_models() if name in models] or list(models)[:2]
     chosen = st.multiselect(
         "Models",
@@ -80,6 +81,7 @@ def choose_models(models: Mapping[str, ModelFile]) -> dict[str, ModelFile]:
         max_selections=MOST_MODELS,
         key="models",
         bind="query-params",
+        on_change=links.forget_wanted,
         placeholder="Choose at least one",
         help="Side by side, each with a line of its own. Any checkpoint with a card can be compared.",
     )

@@ -77,22 +77,29 @@ def open_photo(samples: Mapping[str, Path]) -> Opened:
     return opened
 
 
-def wanted_models(known: Mapping[str, ModelFile]) -> dict[str, str]:
-    """Models that the address names and that are not here, each with the file that it wants; empty if the link does
-    not say.
+def wanted_models(known: Mapping[str, ModelFile], came: bool) -> dict[str, str]:
+    """Models that the last link which names any wants and that are not here, each with the file that it wants; empty if
+    the link does not say.
 
     Args:
         known: all that are here.
+        came: whether the visitor has just come to the page.
     """
     address, state = st.query_params, st.session_state
     # Strangers may not name files.
     files = {} if is_hosted() else {checkpoint_name(Path(file)): file for file in address.get_all(_WEIGHTS)}
-    # The control drops from the address what it does not know, so that what was asked for is kept here.
     asked = {name: files.get(name, "") for name in address.get_all("models")}
-    state[_WANTED] = state.get(_WANTED, {}) | asked
-    wanted = {name: file for name, file in state[_WANTED].items() if name not in known}
+    # The control drops from the address what it does not know: that is kept here until another link or choice.
+    if asked and (came or not asked.keys() <= known.keys()):
+        state[_WANTED] = asked
+    wanted = {name: file for name, file in state.get(_WANTED, {}).items() if name not in known}
     state[_WANTED] = wanted
     return wanted
+
+
+def forget_wanted() -> None:
+    """Want no model any more that is not here: the visitor has chosen others than their link names."""
+    st.session_state.pop(_WANTED, None)
 
 
 def open_uploads() -> None:

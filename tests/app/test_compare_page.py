@@ -171,6 +171,30 @@ def test_a_link_to_a_models_file_can_load_it(page, tmp_path, monkeypatch) -> Non
     assert app.query_params["weights"] == ["nowhere/obcn.safetensors", str(wanted)]
 
 
+@pytest.mark.parametrize("chosen", [["regression"], ["regression", "obcn"]])
+def test_whoever_chooses_models_is_done_with_those_of_their_link(page, chosen) -> None:
+    """Mutant: what a link once asked for is missed for ever, and its file comes back into the address."""
+    app = page(BOTH, models=["obcn", "run/best"], weights=["run/best.safetensors"])
+    assert len(app.sidebar.warning) == 1
+    app.multiselect(key="models").set_value(chosen).run()
+    assert not app.exception
+    assert not app.sidebar.warning
+    assert "run/best.safetensors" not in app.query_params["weights"]
+
+
+@pytest.mark.parametrize("models", [["obcn"], ["obcn", "new/best"]])
+def test_another_link_wants_only_its_own_models(page, models) -> None:
+    app = page(BOTH, models=["obcn", "old/best"], weights=["old/best.safetensors"])
+    app.switch_page("loss_lab/loss_lab.py").run()
+    app.switch_page("compare/compare.py")
+    app.query_params["models"] = models
+    app.run()
+    assert not app.exception
+    assert app.multiselect(key="models").value == ["obcn"]
+    assert ["new/best" in warning.value for warning in app.sidebar.warning] == [True] * (len(models) - 1)
+    assert "old/best.safetensors" not in app.query_params["weights"]
+
+
 def test_another_object_from_the_list(page) -> None:
     app = page(BOTH)
     before = stage_one(figures_of(app)[0])
