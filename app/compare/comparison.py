@@ -98,7 +98,11 @@ class Comparison:
 
     def ranks_by_certainty(self, model: str) -> bool:
         """Whether a model's boxes rank by less than their class scores where it is unsure of them."""
-        return _thresholds(self.models[model].card, self.settings).rank_by == "certainty"
+        return self.thresholds(model).rank_by == "certainty"
+
+    def thresholds(self, model: str) -> DetectionThresholds:
+        """How a model's boxes were chosen: its card's way, but where the settings say another."""
+        return _thresholds(self.models[model].card, self.settings)
 
     def stages_used(self, model: str) -> int:
         """How many stages a model's boxes come from; 0 for regression."""

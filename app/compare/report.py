@@ -45,12 +45,15 @@ class Section:
 
 
 def detections_table(seen: Comparison) -> pd.DataFrame:
-    """COCO result rows of every model above the score threshold, each with its ``model`` and how that decoded."""
+    """COCO result rows of every model above the score threshold, each with its ``model`` and how that decoded, ranked
+    and merged."""
     rows = []
     for name, found in seen.found.items():
         stages = seen.stages_used(name)
         decoding: dict[str, object] = {"model": name, "decode": seen.settings.rule if stages else "regression"}
         decoding |= {"stages": stages, "temperature": seen.settings.temperature} if stages else {}
+        thresholds = seen.thresholds(name)
+        decoding |= {"rank_by": thresholds.rank_by, "merge_by": thresholds.merge_by}
         ids = CocoIds.numbered([], seen.models[name].card.classes).categories
         described = detection_rows(found, ids, image_id=1, file_name=seen.photo.name)
         strong = (found.scores > seen.settings.score).tolist()
@@ -109,6 +112,7 @@ def _photo(seen: Comparison, model: str, palette: Palette) -> go.Figure:
 
 def _settings(seen: Comparison) -> str:
     settings = seen.settings
+    thresholds = {name: seen.thresholds(name) for name in seen.models}
     return _list(
         {
             "photo": f"{seen.photo.name}, {seen.photo.image.width} by {seen.photo.image.height} px",
@@ -118,6 +122,9 @@ def _settings(seen: Comparison) -> str:
             "temperature": f"{settings.temperature:g}",
             "score threshold": f"{settings.score:g}",
             "NMS threshold (IoU)": f"{settings.nms_iou:g}",
+            "rank by": ", ".join(f"{name}: {its.rank_by}" for name, its in thresholds.items()),
+            "merge by": ", ".join(f"{name}: {its.merge_by}" for name, its in thresholds.items()),
+            "device": settings.device,
         }
     )
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -45,6 +46,21 @@ def test_rows_are_cocos_with_class_names_of_every_model(seen) -> None:
     assert row["score"] == 0.7
     assert [row["decode"] for row in rows] == ["regression", "expectation"]
     assert [row["stages"] for row in rows] == [None, 2]
+
+
+def test_what_is_taken_home_says_how_each_models_boxes_were_ranked_and_merged(seen) -> None:
+    for settings, ranked, merged in (
+        (SETTINGS, ["score", "certainty"], ["suppression", "voting"]),
+        (replace(SETTINGS, rank_by="score", merge_by="suppression", device="cuda"), ["score"] * 2, ["suppression"] * 2),
+    ):
+        set_so = replace(seen, settings=settings)
+        table = detections_table(set_so)
+        assert (list(table.rank_by), list(table.merge_by)) == (ranked, merged)
+        view = view_of(set_so, set_so.objects[0], "obcn", palette_of(set_so))
+        page = report_html(set_so, set_so.objects[0], palette_of(set_so), "", view.table(), view.sections())
+        for name, values in (("rank by", ranked), ("merge by", merged)):
+            assert f"<dt>{name}</dt><dd>regression: {values[0]}, obcn: {values[1]}</dd>" in page
+        assert f"<dt>device</dt><dd>{settings.device}</dd>" in page
 
 
 def test_the_report_needs_no_network_and_names_everything_behind_it(seen) -> None:
