@@ -110,13 +110,13 @@ def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
         raise UserError(f"{file_name} is not a .safetensors file; pickles are not read")
     added = _added()
     name = f"{Path(stored_name(file_name)).stem[:40]}.safetensors"
-    path = added.uploads.keep({card_path(Path(name)).name: card, name: weights}).resolve() / name
-    try:
-        load_checkpoint(str(path))
-    except Exception as error:  # a stranger's card can ask for a network that fails to build in any way
-        added.uploads.drop(path.parent)
-        reason = str(error) if isinstance(error, UserError) else f"its card describes no network ({error})"
-        raise UserError(f"{file_name} cannot be used: {reason.replace(str(path.parent) + '/', '')}") from error
+    with added.uploads.keep_if_usable({card_path(Path(name)).name: card, name: weights}) as folder:
+        path = folder.resolve() / name
+        try:
+            load_checkpoint(str(path))
+        except Exception as error:  # a stranger's card can ask for a network that fails to build in any way
+            reason = str(error) if isinstance(error, UserError) else f"its card describes no network ({error})"
+            raise UserError(f"{file_name} cannot be used: {reason.replace(str(path.parent) + '/', '')}") from error
     return _add_own(path)
 
 
@@ -134,12 +134,12 @@ def add_exported(file_name: str, content: bytes, hints: bytes | None = None) -> 
     added = _added()
     name = f"{Path(stored_name(file_name)).stem[:40]}{EXPORTED}"
     beside = {} if hints is None else {hints_path(Path(name)).name: hints}
-    path = added.uploads.keep({**beside, name: content}).resolve() / name
-    try:
-        _card(path, *_stamps(path))
-    except UserError as error:
-        added.uploads.drop(path.parent)
-        raise UserError(f"{file_name} cannot be used: {str(error).replace(str(path.parent) + '/', '')}") from error
+    with added.uploads.keep_if_usable({**beside, name: content}) as folder:
+        path = folder.resolve() / name
+        try:
+            _card(path, *_stamps(path))
+        except UserError as error:
+            raise UserError(f"{file_name} cannot be used: {str(error).replace(str(path.parent) + '/', '')}") from error
     return _add_own(path)
 
 

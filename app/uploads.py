@@ -5,7 +5,8 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class UploadFolder:
         self._lock = threading.Lock()
 
     def keep(self, files: Mapping[str, bytes]) -> Path:
-        """Write files that belong together into a folder of their own, the same one for the same content.
+        """Write files that belong together into a folder of their own, the same one for the same names and content.
 
         Args:
             files: contents by file name; they are stored as :func:`stored_name` has them.
@@ -61,18 +62,34 @@ class UploadFolder:
         Raises:
             UserError: the disk is full.
         """
-        digest = sha256()
-        for content in files.values():
-            digest.update(content)
-        # Models are called by folder and file.
-        folder = self.folder / f"upload-{digest.hexdigest()[:12]}"
+        folder, _ = self._keep(files)
+        return folder
+
+    @contextmanager
+    def keep_if_usable(self, files: Mapping[str, bytes]) -> Iterator[Path]:
+        """As :meth:`keep`, for as long as it takes to try the files: where that raises, what it wrote is deleted.
+
+        A folder that was there before stays, for it is another visitor's.
+        """
+        folder, is_new = self._keep(files)
+        try:
+            yield folder
+        except BaseException:
+            if is_new:
+                self._drop(folder)
+            raise
+
+    def _keep(self, files: Mapping[str, bytes]) -> tuple[Path, bool]:
+        """The folder, and whether this call made it."""
+        folder = self.folder / _folder_name(files)
         with self._lock:
+            is_new = folder not in self._sizes
             try:
                 folder.mkdir(exist_ok=True)
                 for name, content in files.items():
                     _write(folder / stored_name(name), content)
             except OSError as error:
-                if folder not in self._sizes:
+                if is_new:
                     shutil.rmtree(folder, ignore_errors=True)
                 # Nobody learns where it lies.
                 raise UserError(f"this server cannot keep the file ({error.strerror}); try again later") from error
@@ -81,13 +98,23 @@ class UploadFolder:
             while len(self._sizes) > 1 and sum(self._sizes.values()) > self._most_bytes:
                 oldest, _ = self._sizes.popitem(last=False)
                 shutil.rmtree(oldest, ignore_errors=True)
-        return folder
+        return folder, is_new
 
-    def drop(self, folder: Path) -> None:
-        """Delete what :meth:`keep` wrote."""
+    def _drop(self, folder: Path) -> None:
         with self._lock:
             self._sizes.pop(folder, None)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_name(files: Mapping[str, bytes]) -> str:
+    """What models are called by, with their file; no two uploads that differ in anything share it."""
+    digest = sha256()
+    for name, content in files.items():
+        # Lengths say where one ends and the next begins.
+        for part in (stored_name(name).encode(), content):
+            digest.update(len(part).to_bytes(8))
+            digest.update(part)
+    return f"upload-{digest.hexdigest()[:12]}"
 
 
 def _write(path: Path, content: bytes) -> None:

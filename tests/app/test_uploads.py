@@ -39,6 +39,21 @@ def photo(name: str, side: int) -> Photo:
     return Photo(name, Image.new("RGB", (side, side)), name)
 
 
+def try_in_vain(uploads: UploadFolder, files: dict[str, bytes]) -> Path:
+    """Where files lay that turned out not to be usable."""
+
+    def fail() -> None:
+        with uploads.keep_if_usable(files) as folder:
+            folders.append(folder)
+            assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+            raise UserError("they are of no use")
+
+    folders: list[Path] = []
+    with pytest.raises(UserError, match="of no use"):
+        fail()
+    return folders[0]
+
+
 def test_a_photo_stays_one_object_until_others_need_its_room() -> None:
     shelf, reads = PhotoShelf(most_pixels=250), []
 
@@ -80,10 +95,27 @@ def test_uploaded_files_appear_under_their_names_and_the_oldest_go() -> None:
     third = uploads.keep({"c": b"y" * 10})
     assert first.is_dir()
     assert not second.exists()
-    uploads.drop(third)
-    assert not third.exists()
+    unusable = try_in_vain(uploads, {"e": b"!"})
+    assert not unusable.exists()
+    assert third.is_dir()
     large = uploads.keep({"d": io.BytesIO(b"z" * 99).getvalue()})
     assert [folder.name for folder in uploads.folder.iterdir()] == [large.name]
+
+
+def test_what_one_visitor_uploads_in_vain_takes_nothing_from_another() -> None:
+    """Mutant: the same bytes cut elsewhere lie in the same folder, or one that was there before is deleted."""
+    uploads = UploadFolder("obcn-test-", most_bytes=99)
+    files = {"a.json": b"card", "a.bin": b"weights"}
+    mine = uploads.keep(files)
+    for others in (
+        {"a.json": b"cardw", "a.bin": b"eights"},
+        {"b.json": b"card", "a.bin": b"weights"},
+        {"a.json": b"cardweights"},
+        files,
+    ):
+        assert (try_in_vain(uploads, others) == mine) == (others is files)
+        assert {path.name: path.read_bytes() for path in mine.iterdir()} == files
+    assert list(uploads.folder.iterdir()) == [mine]
 
 
 @pytest.mark.parametrize(
