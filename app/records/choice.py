@@ -24,12 +24,17 @@ from app.records.found import (
 from app.sources import DATA_ENDINGS, RECORD_ENDING, is_data_file, voc_root
 from app.uploads import UploadFolder, stored_name
 from obcn.errors import UserError
-from obcn.records.files import RecordInfo
+from obcn.records.files import RecordInfo, count_rows, info_size
 from obcn.resources import ROOT
 from obcn.tables.matched import distinct_names
 
 # Bytes that visitors' record files may have together.
 MOST_UPLOADED = 1_000_000_000
+# Rows that an uploaded record file may have: more than 30 MB of real ones hold, and about 90 MB once read. Identical
+# rows take next to nothing on the disk.
+MOST_ROWS = 500_000
+# Bytes that its card and classes may take; those of a thousand classes are 50 kB, and in memory ten times that.
+MOST_SAID = 200_000
 # Of the records that ship: many photos, which do not ship too, and the few samples, which do.
 MANY, SAMPLES = "voc2012-animals-val", "samples"
 # What a page shows that has no record file.
@@ -327,13 +332,33 @@ def _take_upload(key: str) -> None:
     for file in state[_upload_key(key)] or ():
         name = stored_name(file.name)
         try:
-            path = _uploads().keep({name: file.getvalue()}) / name
+            path = _keep(name, file.getvalue())
         except UserError as error:
             state[_refused_key(key)] = [*state.get(_refused_key(key), ()), f"{name}: {error}"]
             continue
         offer(path)
         if str(path) not in state[key]:
             state[key] = [*state[key], str(path)]
+
+
+def _keep(name: str, content: bytes) -> Path:
+    """Keep an uploaded record file; where it lies.
+
+    Raises:
+        UserError: the disk is full, or it is no Parquet file, or one that takes too much memory.
+    """
+    with _uploads().keep_if_usable({name: content}) as folder:
+        path = folder / name
+        try:
+            rows, said = count_rows(path), info_size(path)
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), "it", 1)) from error
+        way_out = "start `obcn app` yourself and type the file's path"
+        if rows > MOST_ROWS:
+            raise UserError(f"it has {rows:,} rows, {MOST_ROWS:,} at most are taken; take fewer photos, or {way_out}")
+        if said > MOST_SAID:
+            raise UserError(f"its card and classes have {said:,} bytes, {MOST_SAID:,} at most are taken; {way_out}")
+    return path
 
 
 @st.cache_resource(show_spinner=False)

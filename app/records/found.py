@@ -94,7 +94,8 @@ def offer_what_lies_here() -> None:
                     _offer_data(word)
 
 
-@lru_cache(maxsize=64)
+# Few: of an upload each may be several megabytes large.
+@lru_cache(maxsize=32)
 def _info(path: Path, stamp: int) -> RecordInfo:
     return read_info(path)
 

@@ -187,6 +187,15 @@ def count_rows(path: Path) -> int:
     return sum(_open(part).metadata.num_rows for part in record_parts(path))
 
 
+def info_size(path: Path) -> int:
+    """Bytes of what a record file says of itself, without reading it; 0 if it says nothing.
+
+    Raises:
+        UserError: missing, or not Parquet.
+    """
+    return len((_open(path).schema_arrow.metadata or {}).get(_METADATA_KEY, b""))
+
+
 def _read_part(path: Path, info: RecordInfo, columns: list[str] | None) -> pa.Table:
     file = _open(path)
     present = set(file.schema_arrow.names)

@@ -17,7 +17,7 @@ from app.records import choice, found, run
 from app.uploads import UploadFolder
 from obcn.checkpoints import Card, Evaluation
 from obcn.errors import UserError
-from obcn.records.files import RecordWriter, read_info, read_records
+from obcn.records.files import RecordWriter, count_rows, info_size, read_info, read_records
 from tests.app.helpers import model as model_file
 from tests.app.test_paths import IMPOSSIBLE
 from tests.synthetic_records import make_info, scene_row, write_scene
@@ -363,7 +363,7 @@ def test_an_upload_that_cannot_be_kept_is_one_line(folder, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise UserError("this server cannot keep the file (No space left on device); try again later")
 
-    monkeypatch.setattr(UploadFolder, "keep", full)
+    monkeypatch.setattr(UploadFolder, "_keep", full)
     app = opened(records=["bins.parquet"])
     app.file_uploader(key="records-upload").set_value([("mi\1ne.parquet", b"PAR1", "application/octet-stream")]).run()
     assert not app.exception
@@ -371,6 +371,31 @@ def test_an_upload_that_cannot_be_kept_is_one_line(folder, monkeypatch) -> None:
         "mi\\_ne.parquet\\: this server cannot keep the file (No space left on device); try again later"
     ]
     assert app.multiselect(key="records").value == ["bins.parquet"]
+
+
+def test_an_upload_that_would_take_too_much_memory_is_one_line_and_goes(folder, monkeypatch) -> None:
+    """Mutant: two million rows alike are 0.3 MB on the disk, and 350 MB for every visitor once they are read."""
+    uploads = UploadFolder("obcn-test-", 10**6)
+    monkeypatch.setattr(choice, "_uploads", lambda: uploads)
+    path = folder / "regression.parquet"
+    rows, said = count_rows(path), info_size(path)
+    app = opened(records=["bins.parquet"])
+    for most_rows, most_said, content, words in (
+        (rows - 1, said, path.read_bytes(), f"it has {rows} rows, {rows - 1} at most are taken; take fewer photos, or"),
+        (rows, said - 1, path.read_bytes(), f"its card and classes have {said:,} bytes, {said - 1:,} at most are"),
+        (rows, said, b"PAR1", "it is not a Parquet file; `obcn eval"),
+    ):
+        monkeypatch.setattr(choice, "MOST_ROWS", most_rows)
+        monkeypatch.setattr(choice, "MOST_SAID", most_said)
+        file = ("mine.parquet", content, "application/octet-stream")
+        app.file_uploader(key="records-upload").set_value([file]).run()
+        assert not app.exception
+        (error,) = (error.value.replace("\\", "") for error in app.error)
+        assert error.startswith(f"mine.parquet: {words}")
+        assert "\n" not in error
+        assert str(uploads.folder) not in error
+        assert app.multiselect(key="records").value == ["bins.parquet"]
+        assert not list(uploads.folder.iterdir())
 
 
 @pytest.mark.parametrize("word", IMPOSSIBLE)
