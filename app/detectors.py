@@ -14,6 +14,7 @@ import streamlit as st
 import torch
 from pydantic import ValidationError
 
+from app.hosting import is_hosted
 from app.uploads import UploadFolder, stored_name
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, checkpoint_name, load_checkpoint, read_card
 from obcn.errors import UserError
@@ -179,6 +180,11 @@ def model_of_card(card: Mapping[str, Any], called: str = "") -> str | None:
     return called if called in names else next(iter(names), None)
 
 
+def problem_with(path: Path, error: UserError) -> str:
+    """What is wrong with a model's file; strangers are not told which folder it lies in."""
+    return str(error).replace(f"{path.parent}{os.sep}", "") if is_hosted() else str(error)
+
+
 def devices() -> list[str]:
     """Where a detector can run, the quickest first."""
     return ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
@@ -294,7 +300,7 @@ def _readable(files: dict[str, Path]) -> tuple[dict[str, ModelFile], list[str]]:
         try:
             models[name] = ModelFile(name, path, _card(path, *_stamps(path)))
         except UserError as error:
-            problems.append(str(error))
+            problems.append(problem_with(path, error))
     return models, problems
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app.detectors import ModelFile, devices, first_models, models_of_server, stamp
+from app.detectors import ModelFile, devices, first_models, models_of_server, problem_with, stamp
 from app.malloc import give_back
 from app.photos import Photo
 from obcn.errors import UserError
@@ -56,7 +56,10 @@ def _key(photo: Photo, model: ModelFile, device: str) -> tuple:
 
 
 def _detector(model: ModelFile, device: str) -> PhotoScorer:
-    return _load(str(model.path), device, stamp(model.path))
+    try:
+        return _load(str(model.path), device, stamp(model.path))
+    except UserError as error:
+        raise UserError(problem_with(model.path, error)) from error
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

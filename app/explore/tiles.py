@@ -16,6 +16,7 @@ import pandas as pd
 from app.compare.found_objects import place_of
 from app.components.photo_grid import Tile, TileBox
 from app.explore.table import TRUTH, Collection, Side
+from app.hosting import is_hosted
 from app.paths import reachable
 from obcn.data import read_photo
 from obcn.errors import UserError
@@ -264,7 +265,7 @@ def _thumbnail_or_note(path: Path, part: Area) -> tuple[str, str]:
     try:
         return thumbnail(reachable(path), part, path.stat().st_mtime_ns), ""
     except FileNotFoundError:
-        return "", f"{path.name} is not in {path.parent}"
+        return "", f"{path.name} is not in {path.parent.name if is_hosted() else path.parent}"
     except UserError:
         return "", f"{path.name} cannot be read"
     except OSError as error:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import hosting
+from app import detectors, hosting
 from app.compare import scoring
+from app.explore.tiles import pictures_of
 from app.paths import typed_path
 from app.photos import sample_paths
 from app.sources import photo_from_source
@@ -105,6 +106,33 @@ def test_a_hosted_server_shows_what_its_owner_laid_out(tmp_path, monkeypatch, ho
     page = visit("explore", {})
     assert page.multiselect("records").value == ["runs/records/a.parquet"]
     assert not page.error
+
+
+@pytest.mark.parametrize("host", [True, False])
+def test_no_stranger_is_told_where_a_broken_file_lies(tmp_path, monkeypatch, host) -> None:
+    """Mutant: a model that cannot be read, or a photo that is not there, shows every visitor a path of the server."""
+    monkeypatch.setenv(hosting.VARIABLE, "1" if host else "")
+    monkeypatch.setattr(hosting, "_offered", set())
+    lay_out(folder := tmp_path / "owners")
+    hosting.offer(folder)
+    broken = folder / "broken.safetensors"
+    broken.write_bytes(b"")
+    shutil.copy(folder / "regression.json", folder / "broken.json")
+    (folder / "regression.json").write_text("{}")
+    files = {"regression": folder / "regression.safetensors", "broken": broken}
+    models, problems = detectors._readable(files)
+    with pytest.raises(UserError) as caught:
+        scoring._detector(models["broken"], "cpu")
+    row = {"file_name": "gone.jpg", "image_width": 9, "image_height": 9}
+    ((_, note),) = pictures_of(folder, [row], [(0.0, 0.0, 9.0, 9.0)])
+    for words, beginning in (
+        (problems[0], "regression.json is not the card"),
+        (str(caught.value), "broken.safetensors is not a safetensors checkpoint"),
+        (note, "gone.jpg is not in "),
+    ):
+        assert (str(tmp_path) in words) == (not host)
+        assert beginning in words
+    assert not host or note.endswith(" owners")
 
 
 def _fail(*_: object) -> None:
