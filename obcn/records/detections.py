@@ -34,6 +34,12 @@ def category_ids(detector: PhotoScorer, annotations: Annotations) -> list[int]:
         UserError: a class of one is unknown to the other.
     """
     by_name = {category["name"]: category["id"] for category in annotations.categories}
+    absent = [name for name in detector.classes if name not in by_name]
+    if absent and set(by_name) < set(detector.classes):
+        raise UserError(
+            f"the data's categories leave out {', '.join(absent)}, which the checkpoint knows; add them to the data's "
+            "categories (they need no boxes)"
+        )
     if set(by_name) != set(detector.classes):
         raise UserError(
             f"the checkpoint's classes ({', '.join(detector.classes)}) are not the data's ({', '.join(by_name)}); name "
