@@ -198,6 +198,38 @@ def test_models_lists_what_ships() -> None:
 
 
 @pytest.mark.slow
+def test_a_damaged_photo_among_others_is_named_and_the_others_are_looked_at(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_bytes((SAMPLES / "kitten.jpg").read_bytes()[:2000])
+    (photos / "b.jpg").write_bytes((SAMPLES / "kitten.jpg").read_bytes())
+    result = obcn("predict", photos, "--json", tmp_path / "rows.json")
+    assert result.returncode == 2
+    first, second = result.stderr.splitlines()
+    assert "a.jpg is damaged or cut short" in first
+    assert "1 of 2 photos could not be read" in second
+    assert {row["file_name"] for row in json.loads((tmp_path / "rows.json").read_text())} == {"b.jpg"}
+
+
+def test_a_folder_in_an_outputs_place_is_refused_before_anything_is_looked_at(small_coco, tmp_path: Path) -> None:
+    images, annotations = small_coco
+    for option in ("--json", "--records", "--detections"):
+        result = obcn("eval", "--model", "obcn", "--images", images, "--annotations", annotations, option, tmp_path)
+        assert_one_line_error(result, f"{tmp_path} is a folder; name a file")
+    assert_one_line_error(obcn("predict", SAMPLES / "kitten.jpg", "--json", tmp_path), f"{tmp_path} is a folder")
+
+
+def test_eval_of_data_that_leave_out_classes_says_which_to_add(small_coco, tmp_path: Path) -> None:
+    images, annotations = small_coco
+    content = json.loads(annotations.read_text())
+    gone = content["categories"].pop()
+    content["annotations"] = [box for box in content["annotations"] if box["category_id"] != gone["id"]]
+    (tmp_path / "fewer.json").write_text(json.dumps(content))
+    result = obcn("eval", "--model", "obcn", "--images", images, "--annotations", tmp_path / "fewer.json")
+    assert f"the data's categories leave out {gone['name']}, which the checkpoint knows; add" in result.stderr
+    assert result.returncode == 2
+
+
 def test_predict_on_a_text_file(tmp_path: Path) -> None:
     file = tmp_path / "notes.jpg"
     file.write_text("no photo")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from obcn.commands.files import make_folder, write_text
+from obcn.commands.files import make_folder, refuse_folder, write_text
 from obcn.commands.options import (
     DecodeOption,
     DeviceOption,
@@ -70,6 +70,8 @@ def evaluate(
     if write_card and is_exported(model):
         raise UserError("--write-card writes into a checkpoint's card; an .onnx file has none")
     with joined(chosen_device(device)) as ranks:
+        # Several processes write records into a folder.
+        refuse_folder(json_file, detections, records if ranks.count == 1 else None)
         detector, card = open_detector(model, str(ranks.device))
         decode_by(detector, decode, stages)
         select_by(detector, rank_by, merge_by)

@@ -16,6 +16,17 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, text + "\n")
 
 
+def refuse_folder(*paths: Path | None) -> None:
+    """Refuse what could not be written in the end, before long work begins.
+
+    Raises:
+        UserError: one is a folder.
+    """
+    for path in paths:
+        if path is not None and path.is_dir():
+            raise UserError(f"{path} is a folder; name a file to write")
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, where they are missing.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from obcn.commands.files import make_folder, write_text
+from obcn.commands.files import make_folder, refuse_folder, write_text
 from obcn.commands.options import (
     DecodeOption,
     DeviceOption,
@@ -47,6 +47,7 @@ def predict(
     from obcn.explain import detect_above, detection_rows
     from obcn.opening import open_detector
 
+    refuse_folder(json_file)
     photos = [photo for path in photos for photo in _photos(path)]
     detector, _ = open_detector(model, chosen_device(device))
     ids = CocoIds.numbered(photos, detector.classes)
@@ -62,9 +63,16 @@ def predict(
             raise UserError("two of these photos have one name, and --save would keep only one of them")
         if {_drawn(save, path).resolve() for path in photos} & {path.resolve() for path in photos}:
             raise UserError(f"--save {save} would write over the photos themselves; name another folder")
-    rows = []
+    rows, unread = [], 0
     for path, image_id in zip(photos, ids.images, strict=True):
-        photo = read_photo(path)
+        try:
+            photo = read_photo(path)
+        except UserError as error:
+            if len(photos) == 1:
+                raise
+            typer.echo(f"obcn: {error}", err=True)
+            unread += 1
+            continue
         found = detect_above(detector, photo, score, detector.codec)
         found_rows = detection_rows(found, ids.categories, image_id, path.name)
         rows += found_rows
@@ -77,6 +85,8 @@ def predict(
                 draw_detections(photo, found).save(temporary, "PNG")
     if json_file is not None:
         write_text(json_file, json.dumps(rows, indent=1))
+    if unread:
+        raise UserError(f"{unread} of {len(photos)} photos could not be read; what is on the others is written")
 
 
 def _photos(path: Path) -> list[Path]:
