@@ -23,7 +23,7 @@ _COLUMNS = ["image_id", "file_name", "image_width", "image_height", "category_id
 _COLUMNS += ["truth_id", *_TRUTH_BOXES, "truth_area", "truth_crowd", "truth_difficult"]
 
 
-def coco_of_records(path: Path) -> tuple[Annotations, list[dict]]:
+def coco_of_records(path: str | Path) -> tuple[Annotations, list[dict]]:
     """The truth and the detections of a record file as COCO's records, from which AP is computed.
 
     Photos with neither are not listed, nor are detections behind the hundred best of their photo and class: they change
@@ -32,7 +32,7 @@ def coco_of_records(path: Path) -> tuple[Annotations, list[dict]]:
     Raises:
         UserError: as :func:`read_info`.
     """
-    return _coco(path, read_info(path).categories, read_records(path, _COLUMNS))
+    return _coco(Path(path), read_info(path).categories, read_records(path, _COLUMNS))
 
 
 def coco_of_classes(path: Path) -> Iterator[Iterator[tuple[Annotations, list[dict]]]]:

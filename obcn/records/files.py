@@ -142,7 +142,7 @@ def join_records(parts: Sequence[Path], path: Path) -> None:
             file.write_table(read_records(part))
 
 
-def read_info(path: Path) -> RecordInfo:
+def read_info(path: str | Path) -> RecordInfo:
     """What a record file says of itself, or a folder of parts that ``obcn eval`` under ``torchrun`` writes.
 
     Raises:
@@ -154,12 +154,13 @@ def read_info(path: Path) -> RecordInfo:
     return infos[0].model_copy(update={"photos": sum(info.photos for info in infos)})
 
 
-def record_parts(path: Path) -> list[Path]:
+def record_parts(path: str | Path) -> list[Path]:
     """The Parquet files behind a path: itself, or the parts of a folder in their order.
 
     Raises:
         UserError: a folder without parts.
     """
+    path = Path(path)
     if not path.is_dir():
         return [path]
     parts = sorted(path.glob("part-*.parquet"))
@@ -168,7 +169,7 @@ def record_parts(path: Path) -> list[Path]:
     return parts
 
 
-def read_records(path: Path, columns: list[str] | None = None) -> pa.Table:
+def read_records(path: str | Path, columns: list[str] | None = None) -> pa.Table:
     """The rows of a record file or of a folder of parts, or only some of their columns: others are not read.
 
     Raises:
@@ -248,4 +249,6 @@ def _info(path: Path, file: pq.ParquetFile) -> RecordInfo:
     try:
         return RecordInfo.model_validate_json(metadata[_METADATA_KEY])
     except ValidationError as error:
-        raise UserError(f"{path} holds records of another version; write them anew with `obcn eval`") from error
+        raise UserError(
+            f"{path} holds records of another version than 1 and 2; update obcn, or write them anew with `obcn eval`"
+        ) from error

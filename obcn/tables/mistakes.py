@@ -26,7 +26,7 @@ _PHOTO = ["image_id", "file_name", "image_width", "image_height"]
 _OBJECT = ["truth_id", *_TRUTH, "truth_area", "truth_category_id", "truth_category"]
 
 
-def mistakes_of(path: Path) -> pd.DataFrame:
+def mistakes_of(path: str | Path) -> pd.DataFrame:
     """One row per false alarm, and one per missed object, in the order of the file.
 
     - ``localisation``: t_b <= IoU < t_f with an object of its class;
@@ -94,7 +94,7 @@ def _with_objects(alarms: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def costs_of_mistakes(path: Path, mistakes: pd.DataFrame) -> pd.DataFrame:
+def costs_of_mistakes(path: str | Path, mistakes: pd.DataFrame) -> pd.DataFrame:
     """What AP50 would be, had all mistakes of one kind been put right and nothing else; by pycocotools.
 
     A box of the wrong class gets its object's class, a badly placed one its object's box; of several on one object the

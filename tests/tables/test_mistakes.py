@@ -134,6 +134,10 @@ def test_nothing_is_lost_and_the_start_is_the_ap_of_the_evaluation(tmp_path, see
     assert table.kind.notna().all()
 
 
+def test_a_path_may_be_a_text(scene) -> None:
+    assert len(costs_of_mistakes(str(scene), mistakes_of(str(scene)))) == len(KINDS)
+
+
 def test_a_perfect_head_makes_none(tmp_path) -> None:
     path = write_scene(tmp_path / "r.parquet", [found(1, 0.9)], 1)
     assert mistakes_of(path).empty
