@@ -77,7 +77,8 @@ def main(
         )
     for row in tables["ap_summary"].itertuples():
         typer.echo(
-            f"{row.model}: AP {row.ap:.1f} ({row.ap_low:.1f} to {row.ap_high:.1f}), AP50 {row.ap50:.1f}; "
+            f"{row.model}: AP {row.ap:.1f}{f' ({row.ap_low:.1f} to {row.ap_high:.1f})' if samples else ''}, "
+            f"AP50 {row.ap50:.1f}; "
             f"perfect placement of nearby boxes recovers {row.recovered_by_placement:.1f} points of it"
         )
     write_tables(output, tables)
