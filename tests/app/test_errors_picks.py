@@ -16,7 +16,7 @@ from app.errors.picks import (
 from app.explore.controls import NOTHING
 from app.explore.table import keep, measured
 from obcn.records.files import read_info, read_records
-from obcn.records.schema import each
+from obcn.records.schema import CORNERS, each
 from obcn.tables.box_errors import error_histograms, error_summary
 from obcn.tables.calibration import reliability_of_bins, reliability_of_spread
 from obcn.tables.matched import load_matched
@@ -33,7 +33,13 @@ def path(tmp_path):
     rng = np.random.default_rng(0)
     errors = {name: rng.normal(size=ROWS) for prefix in ("error", "error_px") for name in each(prefix)}
     believed = stage_columns(rng.random(ROWS), rng.random(ROWS) < 0.5, rng.random(ROWS), errors["error_x"])
-    objects = {"truth_id": np.arange(ROWS), "file_name": np.full(ROWS, "1.png"), "iou": rng.uniform(0.5, 1, ROWS)}
+    objects = {"truth_id": np.arange(ROWS), "iou": rng.uniform(0.5, 1, ROWS)}
+    objects |= dict.fromkeys([*each("box", CORNERS[:2]), *each("truth", CORNERS[:2])], np.zeros(ROWS))
+    objects |= dict.fromkeys([*each("box", CORNERS[2:]), *each("truth", CORNERS[2:])], np.full(ROWS, 50.0))
+    objects |= {"file_name": np.full(ROWS, "1.png")}
+    objects |= dict.fromkeys(["image_width", "image_height"], np.full(ROWS, 60))
+    objects |= {"category_id": np.ones(ROWS, dtype=int)}
+    objects |= dict.fromkeys(["truth_crowd", "truth_difficult"], np.zeros(ROWS, dtype=bool))
     return write_matched(tmp_path / "r.parquet", ROWS, num_stages=1, **{**errors, **believed, **objects})
 
 
