@@ -31,7 +31,8 @@ from obcn.studies.study import load_study
 from obcn.studies.study_results import StudyResults, read_results
 from obcn.studies.tables import half_interval
 
-# Evaluations of the detectors that ship, and of regression with a second look; "plain" is without certainty and voting.
+# Evaluations of the detectors that ship, of regression with a second look, and of a second seed of the pair; "plain" is
+# without certainty and voting.
 EVALUATED = (
     "regression",
     "regression_voting",
@@ -43,6 +44,10 @@ EVALUATED = (
     "obcn_one_stage",
     "obcn_argmax",
     "obcn_one_stage_argmax",
+    "regression_seed_1",
+    "regression_voting_seed_1",
+    "obcn_seed_1",
+    "obcn_plain_seed_1",
 )
 
 app = script("Write docs/results.md from the files in results/.")
@@ -92,9 +97,10 @@ def _shipped_section(folder: Path) -> str:
     return "\n\n".join(
         [
             "## The detectors that ship, and regression with a second look, trained end to end",
-            "One seed each; [data.md](data.md) tells how they were trained, and each file in `results/` names the "
-            "`obcn eval` that wrote it. Percent, on 700 photos that neither was trained on. APs, APm and APl go by "
-            "COCO's areas in photos whose long side is at most 416 pixels: they do not compare with full-size photos'.",
+            "Rows that name no seed are of seed 0; [data.md](data.md) tells how they were trained, and each file in "
+            "`results/` names the `obcn eval` that wrote it. Percent, on 700 photos that neither was trained on. APs, "
+            "APm and APl go by COCO's areas in photos whose long side is at most 416 pixels: they do not compare with "
+            "full-size photos'.",
             results_table(present),
         ]
     )
