@@ -21,12 +21,18 @@ def load(window: Page, url: str, size: tuple[int, int] = (1440, 900), motion: st
     Returns:
         The window.
     """
+    to_front(window)
     window.set_viewport_size({"width": size[0], "height": size[1]})
     window.emulate_media(color_scheme="light", reduced_motion=motion)
     if window.url != "about:blank":
         window.evaluate("localStorage.clear()")  # whether the side panel was open
     window.goto(url)
     return window
+
+
+def to_front(page: Page) -> None:
+    """Show a page before the other tabs of its window: Chromium draws those behind about once a second."""
+    page.bring_to_front()
 
 
 def finished(page: Page) -> None:

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from obcn.figures.palette import DARK, LIGHT
-from tests.app.browsing import ROOT, SLOW, finished, fits_sideways, load, whole_page
+from tests.app.browsing import ROOT, SLOW, finished, fits_sideways, load, to_front, whole_page
 from tests.app.sample_records import OBJECTS, sample_records
 
 VIEWS = sorted(path.stem for path in Path(ROOT / "app").glob("*/*.py") if path.stem == path.parent.name)
@@ -80,6 +80,7 @@ def windows(window: Page) -> Iterator[dict[int, Page]]:
 
 def visit(page: Page, url: str) -> None:
     """Go to one of the app's pages, but for the first time as Back and Forward go: nothing is loaded anew."""
+    to_front(page)
     if page.url == "about:blank":
         page.goto(url)
     else:
