@@ -1,5 +1,6 @@
 """What lies in ``results/``: evaluations, curves beside them, and studies, each beside the paper's figures."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,22 +80,29 @@ def _curves(path: Path) -> pd.DataFrame:
     return table
 
 
-def evaluation_rows(evaluations: Mapping[str, Evaluation], paper: Paper) -> pd.DataFrame:
-    """One row per evaluation of one folder, regression first; figures in percent, gains in points of AP.
+def _of_seed(name: str) -> str:
+    """What an evaluation's name says of its seed, ``_seed_1`` for instance; nothing of the first."""
+    found = re.search(r"_seed_\d+$", name)
+    return found[0] if found else ""
 
-    Columns: ``row``; AP to AP90; ``gain``, from ``regression`` where it is there; and for rows that the paper has,
-    ``paper_AP``, ``paper_gain`` and ``gain_difference``, ours less the paper's.
+
+def evaluation_rows(evaluations: Mapping[str, Evaluation], paper: Paper) -> pd.DataFrame:
+    """One row per evaluation of one folder, by seed, regression first; figures in percent, gains in points of AP.
+
+    Columns: ``row``; AP to AP90; ``gain``, from ``regression`` of the same seed where it is there; and for rows that
+    the paper has, ``paper_AP``, ``paper_gain`` and ``gain_difference``, ours less the paper's.
     """
-    baseline = evaluations.get(BASELINE)
     rows = []
-    for name in sorted(evaluations, key=lambda name: (name != BASELINE, name)):
+    for name in sorted(evaluations, key=lambda name: (_of_seed(name), name != BASELINE + _of_seed(name), name)):
         metrics = evaluations[name].metrics
+        own_baseline = BASELINE + _of_seed(name)
+        baseline = evaluations.get(own_baseline)
         row: dict[str, object] = {"row": name.replace("_", " ")}
         row |= {figure: metrics.get(figure) for figure in BY_IOU}
         paper_row = paper.rows.get(PAPER_ROWS.get(name, ""))
         if paper_row is not None:
             row["paper_AP"] = paper_row.AP
-        if name != BASELINE and baseline is not None and {"AP"} <= metrics.keys() & baseline.metrics.keys():
+        if name != own_baseline and baseline is not None and {"AP"} <= metrics.keys() & baseline.metrics.keys():
             gain = metrics["AP"] - baseline.metrics["AP"]
             row["gain"] = gain
             if paper_row is not None:

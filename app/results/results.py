@@ -69,10 +69,10 @@ def _show_evaluations(
     st.subheader(f"Detectors trained end to end: {folder}", anchor=False)
     images = sorted({evaluation.images for evaluation in evaluations.values()})
     st.caption(
-        f"AP in percent on {' or '.join(map(str, images))} photos that no head was trained on, one seed each; rows "
-        "that say argmax, one stage, voting or plain read the same head another way (two looks is a head of its own, "
-        "as large as obcn); plain is without ranking by certainty and voting, as in the paper, so only such rows stand "
-        "beside it. Gains in points."
+        f"AP in percent on {' or '.join(map(str, images))} photos that no head was trained on; rows that name "
+        "no seed are of seed 0. Rows that say argmax, one stage, voting or plain read the same head another way (two "
+        "looks is a head of its own, as large as obcn); plain is without ranking by certainty and voting, as in the "
+        "paper, so only such rows stand beside it. Gains in points, over regression of the same seed."
     )
     rows = evaluation_rows(evaluations, paper)
     st.html(html_table(comparison_table(rows), f"Evaluations in {folder}, beside the paper's"))

@@ -93,6 +93,16 @@ def test_gains_are_from_regression_and_stand_beside_the_papers() -> None:
     assert pd.isna(rows.loc["regression", "gain"])
 
 
+def test_gains_are_from_regression_of_the_same_seed() -> None:
+    second = {"obcn_seed_1": evaluation(44.0), "regression_seed_1": evaluation(41.5), "obcn_seed_2": evaluation(44.0)}
+    table = evaluation_rows(EVALUATIONS | second, load_paper()).set_index("row")
+    assert list(table.index) == [
+        "regression", "mine", "obcn plain", "regression seed 1", "obcn seed 1", "obcn seed 2"
+    ]  # fmt: skip
+    assert table.gain["obcn seed 1"] == pytest.approx(2.5)
+    assert table.gain[["regression seed 1", "obcn seed 2"]].isna().all()
+
+
 def test_without_a_baseline_no_gain_is_claimed() -> None:
     rows = evaluation_rows({"obcn_plain": EVALUATIONS["obcn_plain"]}, load_paper())
     assert rows.gain.isna().all()
