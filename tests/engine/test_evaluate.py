@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -236,17 +237,21 @@ def test_damaged_photo_is_named(oracle_case):
         evaluate(oracle, annotations)
 
 
-def test_two_threads_that_judge_at_once_leave_the_output_as_it_was() -> None:
-    own, interval = sys.stdout, sys.getswitchinterval()
+def test_threads_redirect_the_output_one_at_a_time(monkeypatch) -> None:
+    own, inside, most = sys.stdout, [], []
+
+    def slow(_: COCOeval) -> None:
+        inside.append(sys.stdout)
+        time.sleep(0.1)
+        most.append(len(inside))
+        inside.pop()
+
+    monkeypatch.setattr(COCOeval, "evaluate", slow)
     annotations, rows = truth([box([0, 0, 50, 50])]), [box([0, 0, 50, 50]) | {"score": 0.5}]
-    sys.setswitchinterval(1e-5)
-    try:
-        threads = [threading.Thread(target=lambda: [judged(annotations, rows) for _ in range(40)]) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sys.stdout is own
-    finally:
-        sys.setswitchinterval(interval)
-        sys.stdout = own
+    threads = [threading.Thread(target=judged, args=(annotations, rows)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
+    assert sys.stdout is own

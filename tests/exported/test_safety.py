@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 import yaml
 from onnx import helper
@@ -12,6 +13,7 @@ from obcn.errors import UserError
 from obcn.exported import open_exported
 from obcn.exported.graph import read_model, refuse_unsafe
 from obcn.exported.hints import Hints, hints_said, read_hints, write_hints
+from obcn.exported.trial import session_of
 from obcn.opening import hints_path
 
 Files = Callable[..., Path]
@@ -149,3 +151,12 @@ def test_without_onnx_one_line_says_what_to_install(exported: Files):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "detectors from .onnx files need two more packages: pip install 'obcn[onnx]'"
+
+
+@pytest.mark.parametrize(("device", "number"), [("cuda", 0), ("cuda:1", 1)])
+def test_a_process_runs_a_file_on_its_own_card(monkeypatch, device, number) -> None:
+    asked = []
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, providers: asked.append(providers))
+    session_of(onnx.ModelProto(), [], device)
+    assert asked == [[("CUDAExecutionProvider", {"device_id": number}), "CPUExecutionProvider"]]
