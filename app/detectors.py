@@ -20,7 +20,7 @@ from obcn.checkpoints import SHIPPED_CHECKPOINTS, Card, card_path, checkpoint_na
 from obcn.errors import UserError
 from obcn.figures.lines import RESERVED
 from obcn.models.scoring import DetectorCard
-from obcn.opening import EXPORTED, hints_path, is_exported
+from obcn.opening import EXPORTED, hints_path, is_exported, weights_path
 
 # What a newcomer sees before touching anything, and where `obcn app --model` lists what its caller wants to see.
 FIRST_MODELS = ("regression", "obcn")
@@ -121,21 +121,22 @@ def add_upload(file_name: str, weights: bytes, card: bytes) -> str:
     return _add_own(path)
 
 
-def add_exported(file_name: str, content: bytes, hints: bytes | None = None) -> str:
+def add_exported(file_name: str, content: bytes, hints: bytes | None = None, weights: bytes | None = None) -> str:
     """Offer this visitor an .onnx file of theirs; returns its name. The same file again is the same model.
 
     Args:
         file_name: its name, for errors and the name; nothing is written under it.
         content: the file.
         hints: the YAML beside it, where there is one.
+        weights: the file that it keeps its weights in, where it does.
 
     Raises:
         UserError: it cannot be read, or not be believed.
     """
     added = _added()
     name = f"{Path(stored_name(file_name)).stem[:40]}{EXPORTED}"
-    beside = {} if hints is None else {hints_path(Path(name)).name: hints}
-    with added.uploads.keep_if_usable({**beside, name: content}) as folder:
+    parts = {hints_path(Path(name)).name: hints, weights_path(Path(name)).name: weights, name: content}
+    with added.uploads.keep_if_usable({place: part for place, part in parts.items() if part is not None}) as folder:
         path = folder.resolve() / name
         try:
             _card(path, *_stamps(path))

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from obcn.models.scoring import DetectorCard, PhotoScorer
 
 EXPORTED = ".onnx"
+WEIGHTS = ".data"
 
 
 def is_exported(name_or_file: str | Path) -> bool:
@@ -17,6 +18,11 @@ def is_exported(name_or_file: str | Path) -> bool:
 def hints_path(file: Path) -> Path:
     """Where the YAML lies that says of an .onnx file what it does not say itself."""
     return file.with_name(file.name + ".yaml")
+
+
+def weights_path(file: Path) -> Path:
+    """Where PyTorch's exporter puts the weights of an .onnx file that it does not put into the file."""
+    return file.with_name(file.name + WEIGHTS)
 
 
 def detector_name(name_or_file: str) -> str:

@@ -11,7 +11,7 @@ from obcn.config import DetectorConfig
 from obcn.errors import UserError
 from obcn.exported.described import ExportedCard
 from obcn.metrics import OF_A_CARD
-from obcn.opening import EXPORTED
+from obcn.opening import EXPORTED, WEIGHTS
 
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".tar")
 
@@ -81,19 +81,22 @@ def figures_of(card: Card) -> list[tuple[str, str]]:
     return [(f"{metrics[figure]:.1f}", figure) for figure in OF_A_CARD if figure in metrics]
 
 
-def exported_pair(names: Sequence[str]) -> tuple[int, int | None] | None:
-    """Places of an .onnx file and its YAML among uploaded files; None where no .onnx file is among them.
+def exported_parts(names: Sequence[str]) -> tuple[int, int | None, int | None] | None:
+    """Places of an .onnx file, its YAML and its weights among uploaded files; None where no .onnx file is among them.
 
     Raises:
         UserError: more than those.
     """
-    files = [n for n, name in enumerate(names) if _suffix(name) == EXPORTED]
+    kinds = ((EXPORTED,), (".yaml", ".yml"), (WEIGHTS,))
+    files, hints, weights = ([n for n, name in enumerate(names) if _suffix(name) in kind] for kind in kinds)
     if not files:
         return None
-    hints = [n for n, name in enumerate(names) if _suffix(name) in (".yaml", ".yml")]
-    if len(files) > 1 or len(hints) > 1 or len(files) + len(hints) < len(names):
-        raise UserError("bring one .onnx file at a time, alone or with the YAML that says what it does not")
-    return files[0], hints[0] if hints else None
+    if max(map(len, (files, hints, weights))) > 1 or len(files) + len(hints) + len(weights) < len(names):
+        raise UserError(
+            "bring one .onnx file at a time, alone or with the .onnx.data file of its weights and the YAML that says "
+            "what it does not"
+        )
+    return files[0], hints[0] if hints else None, weights[0] if weights else None
 
 
 def checkpoint_pair(names: Sequence[str]) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from app.models.cards import (
     checkpoint_pair,
     copies,
     exported_in_words,
-    exported_pair,
+    exported_parts,
     facts_in_words,
     figures_of,
     head_in_words,
@@ -106,11 +106,10 @@ def _told(add: Callable[[], Sequence[str]]) -> Sequence[str]:
 
 def _add(files: Sequence) -> str:
     names = [file.name for file in files]
-    if (exported := exported_pair(names)) is not None:
-        file, hints = exported
-        return detectors.add_exported(
-            names[file], files[file].getvalue(), None if hints is None else files[hints].getvalue()
-        )
+    if (exported := exported_parts(names)) is not None:
+        file, *beside = exported
+        hints, weights = (None if place is None else files[place].getvalue() for place in beside)
+        return detectors.add_exported(names[file], files[file].getvalue(), hints, weights)
     weights, card = checkpoint_pair(names)
     return detectors.add_upload(files[weights].name, files[weights].getvalue(), files[card].getvalue())
 

@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import onnx
 from onnx import numpy_helper
 
 from obcn.errors import UserError
+from obcn.opening import weights_path
 
 # Larger files are no detectors that anybody exports; parsing alone would take several times as much memory.
 MAX_BYTES = 1 << 30
@@ -39,8 +40,52 @@ def read_model(path: Path) -> onnx.ModelProto:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's own exceptions differ between its builds
         raise UserError(f"{path.name} is not an ONNX file, or is damaged; export it again") from error
+    _take_in_weights(model, path, MAX_BYTES - len(data))
     refuse_unsafe(model, path.name)
     return model
+
+
+def _take_in_weights(model: onnx.ModelProto, path: Path, most: int) -> None:
+    """Read the weights of a file that keeps them in one other, as PyTorch's exporter does: in the same folder, by the
+    name that the graph has for it, or FILE.onnx.data after both were renamed.
+
+    Raises:
+        UserError: that file is missing, or is not what the graph says of it.
+    """
+    tensors = _stored_tensors(model.graph)
+    elsewhere = [
+        ({entry.key: entry.value for entry in tensor.external_data}, tensor)
+        for tensor in tensors
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+    ]
+    named = {said.get("location", "") for said, _ in elsewhere}
+    if len(named) != 1:
+        return
+    # A name with a folder in it is never followed.
+    beside = [path.with_name(name) for name in named if name and PurePath(name).name == name]
+    usable = [one for one in (*beside, weights_path(path)) if one.is_file() and not one.is_symlink() and one != path]
+    if not usable:
+        raise UserError(
+            f"{path.name} keeps its weights in another file: bring {weights_path(path).name} too, into the same "
+            "folder, or save it as one file (onnx.save_model does)"
+        )
+    weights = usable[0]
+    if weights.stat().st_size > most:
+        raise UserError(f"{path.name} and its weights have more than {MAX_BYTES >> 20} MiB; detectors are smaller")
+    content = memoryview(weights.read_bytes())
+    for said, tensor in elsewhere:
+        try:
+            start = int(said.get("offset", 0))
+            stop = start + int(said["length"]) if "length" in said else len(content)
+        except ValueError:
+            start = stop = -1
+        # All that is taken is counted, for tensors may point to the same place again and again.
+        most -= stop - start
+        if not 0 <= start <= stop <= len(content) or most < 0:
+            raise UserError(f"{weights.name} is not the file that {path.name} was saved with; export it again")
+        tensor.raw_data = bytes(content[start:stop])
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        del tensor.external_data[:]
 
 
 def refuse_unsafe(model: onnx.ModelProto, name: str) -> None:

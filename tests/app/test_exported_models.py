@@ -52,6 +52,20 @@ def test_an_onnx_file_is_offered_with_what_was_found_in_it(exported: Files) -> N
 
 
 @pytest.mark.usefixtures("_nobody_else")
+def test_weights_come_with_the_file(exported: Files, tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load(exported("yolo"))
+    onnx.save_model(model, tmp_path / "theirs.onnx", save_as_external_data=True, location="w.data", size_threshold=0)
+    file, weights = (tmp_path / name for name in ("theirs.onnx", "w.data"))
+    alone = brought((file.name, file.read_bytes()))
+    assert "bring theirs.onnx.data too" in alone.error[0].value
+    both = brought((weights.name, weights.read_bytes()), (file.name, file.read_bytes()))
+    assert "Ready to compare: theirs" in both.success[0].value
+    assert any("420 boxes given back" in text.value for text in both.markdown)
+
+
+@pytest.mark.usefixtures("_nobody_else")
 @pytest.mark.parametrize("hosted", ["", "1"])
 def test_another_visitor_sees_it_by_its_link_alone(exported: Files, monkeypatch, hosted: str) -> None:
     monkeypatch.setenv(hosting.VARIABLE, hosted)
