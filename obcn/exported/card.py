@@ -2,7 +2,6 @@
 
 import ast
 import json
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,9 +13,9 @@ from obcn.exported.preprocessing import Preprocessing, image_input, input_size
 
 USUAL_SIDE = 640
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_LETTERBOX: dict[str, Any] = {"resize": "letterbox", "channels": "rgb", "mean": (0.0,) * 3, "std": (1.0,) * 3}
 # Under which metadata hold what only `obcn export` can say (obcn.exported.own), as JSON.
 OWN_KEY = "obcn"
-COCO = tuple((Path(__file__).parent / "coco.txt").read_text(encoding="utf-8").splitlines())
 
 
 class Known(BaseModel):
@@ -26,14 +25,12 @@ class Known(BaseModel):
         classes: names, or none.
         preprocessing: what a photo goes through.
         hints: from the YAML beside the file.
-        trained_by: the framework whose metadata the file carries, or an empty string.
         assumed: what nothing says, a sentence each.
     """
 
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     hints: Hints
-    trained_by: str = ""
     assumed: tuple[str, ...] = ()
 
 
@@ -44,7 +41,7 @@ def known_of(graph: Graph, hints: Hints) -> Known:
         UserError: no photo goes in, or what is said does not fit together.
     """
     metadata = {entry.key: entry.value for entry in graph.model.metadata_props}
-    classes, told, trained_by = _told(metadata)
+    classes, told = _told(metadata)
     assumed = []
     asked = dict(zip(("width", "height"), input_size(image_input(graph.inputs)), strict=True))
     sizes = {side: size for side, size in asked.items() if size is not None}
@@ -79,33 +76,35 @@ def known_of(graph: Graph, hints: Hints) -> Known:
         classes=hints.classes or classes,
         preprocessing=preprocessing,
         hints=hints,
-        trained_by=trained_by,
         assumed=tuple(assumed),
     )
 
 
-def _told(metadata: dict[str, str]) -> tuple[tuple[str, ...], dict[str, Any], str]:
-    """Class names, preprocessing and framework that a file's metadata tell of."""
+def _told(metadata: dict[str, str]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Class names and preprocessing that a file's metadata tell of."""
     if OWN_KEY in metadata:
         # Resizing and colours are part of the graph.
         as_it_is = {"resize": "none", "channels": "rgb", "mean": (0.0,) * 3, "std": (1.0,) * 3}
-        return _names(metadata.get("names", "")), as_it_is, "obcn"
+        return _names(metadata.get("names", "")), as_it_is
     if "names" in metadata and "stride" in metadata:
         if metadata.get("task", "detect") == "obb":
             raise UserError("the file's boxes are turned ones (task obb); only upright boxes are read")
         return _ultralytics(metadata)
+    if "letterbox_pad" in metadata:  # LibreYOLO's YOLOv9
+        pad = "centre" if metadata["letterbox_pad"] == "center" else "corner"
+        return _names(metadata.get("names", "")), _LETTERBOX | {"pad": pad}
     for key in ("character", "classes", "class_names", "labels", "names"):
         if key in metadata:
-            return _names(metadata[key]), {}, ""
-    return (), {}, ""
+            return _names(metadata[key]), {}
+    return (), {}
 
 
-def _ultralytics(metadata: dict[str, str]) -> tuple[tuple[str, ...], dict[str, Any], str]:
-    told: dict[str, Any] = {"resize": "letterbox", "channels": "rgb", "mean": (0.0,) * 3, "std": (1.0,) * 3}
+def _ultralytics(metadata: dict[str, str]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    told = dict(_LETTERBOX)
     size = _literal(metadata.get("imgsz", ""))
     if isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) for side in size):
         told |= {"height": size[0], "width": size[1]}
-    return _names(metadata["names"]), told, "Ultralytics"
+    return _names(metadata["names"]), told
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -13,24 +13,24 @@ try:
     from obcn.exported import trial
 except ImportError as missing:
     raise UserError("detectors from .onnx files need two more packages: pip install 'obcn[onnx]'") from missing
-from obcn.exported.card import COCO, Known, known_of
+from obcn.exported import coco
+from obcn.exported.card import Known, known_of
 from obcn.exported.described import FLOOR, ExportedCard
 from obcn.exported.graph import Graph, read_model
 from obcn.exported.hints import read_hints
 from obcn.exported.own import OwnWords, own_words
-from obcn.exported.plain import PlainReading, find_plain
+from obcn.exported.plain import FEW, PlainReading, find_plain
 from obcn.exported.preprocessing import feed
 from obcn.exported.raw import find_raw
 from obcn.exported.reading import UNDECODED, Reading, Tensors
 from obcn.exported.search import find_reading
-from obcn.exported.structure import chooses
+from obcn.exported.structure import chooses, is_quantised
 from obcn.models.scoring import ScoredPhoto, reduced
 from obcn.models.selection import ScoredCandidates
 from obcn.offsets import DistanceBinCodec, OffsetCodec
 
 MOST_CANDIDATES = 3000
-# Fewer boxes than this were chosen by the network itself: one for each object.
-FEW = 1000
+QUANTISED = "the file is quantised, which rounds distributions: boxes are compared as they are; export it unquantised"
 
 
 class ExportedDetector:
@@ -57,11 +57,15 @@ class ExportedDetector:
         self._preprocessing = known.preprocessing
         self._reading = reading
         count = _count_classes(reading, tensors)
-        self.classes, assumed = _class_names(known.classes, count, exact=reading.scores is not None)
-        self._columns = list(range(len(self.classes)))
+        self.classes, self._places, assumed = _class_names(known.classes, count, exact=reading.scores is not None)
+        self._columns = self._places
+        if isinstance(reading, PlainReading) and not tensors[reading.boxes].size:
+            assumed.append("nothing was found on the check picture: boxes are taken to be corners in pixels")
         chosen = chooses(graph)
         suppress = reading.duplicates if isinstance(reading, PlainReading) else _has_duplicates(reading, chosen)
-        self.card = _card(name, self.classes, known, reading, assumed, suppress, words)
+        without = QUANTISED if is_quantised(graph) else "no distribution: boxes are compared as they are"
+        checked = _checked(reading) if isinstance(reading, Reading) else without
+        self.card = _card(name, self.classes, known, reading, assumed, suppress, checked, words)
         self.thresholds, self.codec = self.card.thresholds, self.card.codec
         self._cells: np.ndarray | None = None
         if isinstance(reading, Reading) and reading.pyramid is not None:
@@ -70,9 +74,8 @@ class ExportedDetector:
 
     def only(self, names: Collection[str]) -> None:
         """From now on find objects of these classes alone, of those that it knows."""
-        known = self.card.classes
-        self._columns = [number for number, name in enumerate(known) if name in names]
-        self.classes = tuple(known[number] for number in self._columns)
+        kept = [(name, place) for name, place in zip(self.card.classes, self._places, strict=True) if name in names]
+        self.classes, self._columns = tuple(name for name, _ in kept), [place for _, place in kept]
 
     def score(self, photo: Image) -> ScoredPhoto:
         """Run the network once over an RGB photo.
@@ -86,7 +89,7 @@ class ExportedDetector:
         tensors = dict(zip(self._reading.tensors, given, strict=True))
         size = settings.width, settings.height
         if isinstance(self._reading, PlainReading):
-            candidates, probabilities = self._reading.read(tensors, *size, len(self.card.classes))
+            candidates, probabilities = self._reading.read(tensors, *size, max(self._places) + 1)
             probabilities = self._of_classes(probabilities)
             outputs = np.zeros((len(candidates), 4), dtype=np.float32)
             kept = _worth_keeping(probabilities)
@@ -96,7 +99,7 @@ class ExportedDetector:
             kept = _worth_keeping(probabilities)
             candidates = self._candidates(tensors, size)
             rows = [layer.rows(tensors)[kept].astype(np.float32) for layer in self._reading.layers]
-            outputs = np.concatenate([layer.reshape(len(layer), -1) for layer in rows], 1)
+            outputs = np.concatenate([layer.reshape(len(layer), 4 * layer.shape[2]) for layer in rows], 1)
         boxes = settings.to_photo(candidates[kept], photo.width, photo.height)
         # By numpy: onnxruntime's threads spin for a while after a run, and PyTorch's would wait for the cores.
         likely = np.clip(probabilities[kept].astype(np.float32, copy=False), 0, 1)
@@ -116,7 +119,7 @@ class ExportedDetector:
 
     def _of_classes(self, probabilities: np.ndarray) -> np.ndarray:
         """Columns of the classes that are looked for, in place where that is all of them."""
-        every = len(self._columns) == probabilities.shape[1]
+        every = self._columns == list(range(probabilities.shape[1]))
         return probabilities if every else probabilities[:, self._columns]
 
     def _candidates(self, tensors: Tensors, size: tuple[int, int]) -> np.ndarray:
@@ -159,7 +162,7 @@ def open_exported(path: str | Path, device: str = "cpu") -> ExportedDetector:
         if reading is None:
             reading = find_raw(graph, tensors, *size, classes, hints.bins, hints.anchors)
         if reading is None:
-            reading = find_plain(graph, tensors, *size, classes, hints.scores)
+            reading = find_plain(graph, tensors, classes, hints.scores)
         return ExportedDetector(file.stem, graph, known, reading, tensors, device, words)
     except UserError as error:
         message = str(error)
@@ -196,24 +199,32 @@ def _count_classes(reading: Reading | PlainReading, tensors: Tensors) -> int:
     return int(matrix[:, reading.label[1]].max(initial=0)) + 1
 
 
-def _class_names(told: tuple[str, ...], count: int, exact: bool) -> tuple[tuple[str, ...], list[str]]:
-    """Names, and what is assumed of them.
+def _class_names(told: tuple[str, ...], count: int, exact: bool) -> tuple[tuple[str, ...], list[int], list[str]]:
+    """Names, the place of each among the scores or labels, and what is assumed of them.
 
     Args:
         told: names from the file or its YAML, or none.
-        count: of classes.
+        count: of scores, or one more than the largest label.
         exact: whether there are no more: labels on one picture tell only the least.
 
     Raises:
         UserError: told are others than there are.
     """
+    by_id = coco.are_ids(count, len(told)) or (not exact and len(coco.NAMES) < count <= coco.NUM_IDS)
+    if by_id and told in ((), coco.NAMES):
+        return coco.NAMES, list(coco.IDS), ["its classes are COCO's, by their ids"]
     if told and (len(told) < count or (exact and len(told) > count)):
-        raise UserError(f"the file scores {count} classes, but {len(told)} are named; name all {count} in its YAML")
+        last = ", or say scores=softmax if the last is for no object" if exact and count == len(told) + 1 else ""
+        raise UserError(
+            f"the file scores {count} classes, but {len(told)} are named; name all {count} in its YAML{last}"
+        )
     if told:
-        return told, []
-    if count == len(COCO) or (count == len(COCO) - 1 and not exact):
-        return COCO, ["its 80 classes are COCO's"]
-    return tuple(f"class {number}" for number in range(1, count + 1)), ["its classes have no names"]
+        return told, list(range(len(told))), []
+    if count == len(coco.NAMES) or (count == len(coco.NAMES) - 1 and not exact):
+        return coco.NAMES, list(range(count if exact else len(coco.NAMES))), ["its 80 classes are COCO's"]
+    # Labels may come on other pictures that were not seen on this one.
+    count = count if exact else max(count, coco.NUM_IDS)
+    return tuple(f"class {number}" for number in range(1, count + 1)), list(range(count)), ["its classes have no names"]
 
 
 def _card(
@@ -223,6 +234,7 @@ def _card(
     reading: Reading | PlainReading,
     assumed: list[str],
     suppress: bool,
+    checked: str,
     own: OwnWords | None,
 ) -> ExportedCard:
     settings = known.preprocessing
@@ -247,7 +259,7 @@ def _card(
         width=settings.width,
         height=settings.height,
         preprocessing=", ".join(words),
-        checked=_checked(found) if found else "no distribution: boxes are compared as they are",
+        checked=checked,
         assumed=tuple(all_assumed),
         suppress=suppress,
         added=found.added if found else (),

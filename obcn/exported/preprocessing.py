@@ -19,8 +19,10 @@ class Preprocessing(BaseModel):
     Attributes:
         width: of the network's input, in pixels.
         height: of the network's input, in pixels.
-        resize: ``letterbox`` keeps the photo's proportions and pads it with grey on both sides; ``stretch`` does not;
-            ``none`` feeds it as it is, whatever its size, to a network that resizes it itself (:meth:`for_photo`).
+        resize: ``letterbox`` keeps the photo's proportions and pads it with grey; ``stretch`` does not; ``none`` feeds
+            it as it is, whatever its size, to a network that resizes it itself (:meth:`for_photo`).
+        pad: where a letterboxed photo lies: in the ``centre``, or in the upper left ``corner``, as YOLOX's and
+            MMDetection's do.
         mean: per channel in RGB order, taken off values in [0, 1].
         std: per channel in RGB order, what values are divided by then.
         channels: in which order the network takes them.
@@ -31,6 +33,7 @@ class Preprocessing(BaseModel):
     width: int = Field(ge=32, le=MAX_SIDE)
     height: int = Field(ge=32, le=MAX_SIDE)
     resize: Literal["letterbox", "stretch", "none"] = "stretch"
+    pad: Literal["centre", "corner"] = "centre"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     channels: Literal["rgb", "bgr"] = "rgb"
@@ -69,6 +72,8 @@ class Preprocessing(BaseModel):
         # As Ultralytics does it, to the pixel.
         scale = min(self.width / width, self.height / height)
         inner = max(1, round(width * scale)), max(1, round(height * scale))
+        if self.pad == "corner":
+            return (scale, scale), (0, 0), inner
         left = round((self.width - inner[0]) / 2 - 0.1)
         top = round((self.height - inner[1]) / 2 - 0.1)
         return (scale, scale), (left, top), inner
@@ -80,7 +85,8 @@ def shape_of(value) -> list[int | None]:
 
 
 def image_input(inputs: list):
-    """The graph input that takes the photo: the one of four dimensions, with three channels.
+    """The graph input that takes the photo: (1, 3, height, width), (1, height, width, 3) or, of torchvision's own
+    detectors, (3, height, width).
 
     Raises:
         UserError: none, or several.
@@ -88,13 +94,13 @@ def image_input(inputs: list):
     found = []
     for value in inputs:
         shape = shape_of(value)
-        if len(shape) == 4 and (shape[1] in (3, None) or shape[3] == 3):
+        if (len(shape) == 4 and (shape[1] in (3, None) or shape[3] == 3)) or (len(shape) == 3 and shape[0] == 3):
             found.append(value)
     if len(found) != 1:
         names = ", ".join(f"{value.name} {shape_of(value)}" for value in inputs)
         raise UserError(f"a detector takes one photo of three channels, but this file takes {names or 'nothing'}")
     batch = shape_of(found[0])[0]
-    if batch not in (1, None):
+    if len(shape_of(found[0])) == 4 and batch not in (1, None):
         raise UserError(f"the file takes {batch} photos at once; export it with a batch of 1")
     return found[0]
 
@@ -102,7 +108,7 @@ def image_input(inputs: list):
 def input_size(value) -> tuple[int | None, int | None]:
     """(width, height) that an image input asks for, None where it takes any."""
     shape = shape_of(value)
-    height, width = (shape[1], shape[2]) if _channels_last(shape) else (shape[2], shape[3])
+    height, width = (shape[1], shape[2]) if _channels_last(shape) else shape[-2:]
     return width, height
 
 
@@ -123,7 +129,8 @@ def feed(inputs: list, preprocessing: Preprocessing, photo: Image) -> dict[str, 
             pixels = preprocessing.array(photo)
             if _ELEMENTS[kind] is np.uint8:
                 pixels = np.asarray(preprocessing.model_copy(update={"largest": 255.0}).array(photo)).round()
-            given = pixels.transpose(1, 2, 0)[None] if _channels_last(shape) else pixels[None]
+            given = pixels.transpose(1, 2, 0) if _channels_last(shape) else pixels
+            given = given[None] if len(shape) == 4 else given
         elif "scale" in value.name.lower():
             # PaddleDetection: by which the photo was scaled; with 1, boxes stay as they are.
             given = np.ones((1, 2))
@@ -144,4 +151,4 @@ def feed(inputs: list, preprocessing: Preprocessing, photo: Image) -> dict[str, 
 
 
 def _channels_last(shape: list[int | None]) -> bool:
-    return shape[3] == 3 and shape[1] != 3
+    return len(shape) == 4 and shape[3] == 3 and shape[1] != 3

@@ -9,6 +9,7 @@ from obcn.exported.graph import Graph
 from obcn.exported.layout import Pyramid, pyramids
 from obcn.exported.reading import MadeBy, RawLogits, Reading, Scores, Tensors, columns_last
 from obcn.exported.scores import are_scores
+from obcn.exported.structure import from_maps
 
 
 def find_raw(
@@ -25,7 +26,8 @@ def find_raw(
     levels: dict[int, list[tuple[str, int]]] = {}
     for name, tensor in outputs.items():
         counted = _cells_and_columns(tensor, width, height)
-        if counted is None:
+        # As many queries as cells would be a coincidence, but a hundred of either are common.
+        if counted is None or not from_maps(graph, name):
             return None
         levels.setdefault(counted[0], []).append((name, counted[1]))
     kinds = {tuple(sorted(columns for _, columns in parts)) for parts in levels.values()}
@@ -82,10 +84,9 @@ def _cells_and_columns(tensor: np.ndarray, width: int, height: int) -> tuple[int
         return shape[1] * shape[2], shape[0]
     if len(shape) != 2:
         return None
-    for rows, columns in (shape, shape[::-1]):
-        if next(pyramids(rows, width, height), None) is not None and columns < rows:
-            return rows, columns
-    return None
+    # The smallest level of a pyramid may have fewer cells than numbers for each.
+    by_rows = sorted((shape, shape[::-1]), reverse=True)
+    return next((found for found in by_rows if next(pyramids(found[0], width, height), None) is not None), None)
 
 
 def _raw_pyramid(sizes: Sequence[int], width: int, height: int) -> Pyramid | None:

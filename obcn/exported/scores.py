@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from obcn.errors import UserError
+from obcn.exported.coco import are_ids
 from obcn.exported.graph import Graph
 from obcn.exported.layout import BoxLayout, as_matrix
 from obcn.exported.reading import Check, MadeBy, Scores, Tensors
@@ -45,21 +46,27 @@ def find_scores(
             matrix = as_matrix(tensors[name])
             for candidate in (matrix, matrix.T):
                 width = candidate.shape[1]
-                fits = width in (classes, classes + 1) if classes else width >= narrowest and width not in (4, count)
+                fits = _fits(width, classes) if classes else width >= narrowest and width not in (4, count)
                 if len(candidate) != count or not fits or matrix.dtype.kind != "f":
                     continue
                 # A softmax has one number more, for no object: the last.
                 if are_scores(candidate):
                     whole = classes > 0 and np.allclose(candidate.sum(1), 1, atol=1e-2)
-                    return Scores((name,), width, 0, classes if whole else width, "as they are")
+                    more = whole and width != classes and not are_ids(width, classes)
+                    return Scores((name,), width, 0, width - more, "as they are")
                 if name in outputs:
-                    made_by: MadeBy = "softmax" if told == "softmax" else "sigmoid"
+                    made_by = made_by_of(candidate, classes, told)
                     return Scores((name,), width, 0, width - (made_by == "softmax"), made_by)
     named = f" of the {classes} classes that are named" if classes else ""
     mended = ", or name the classes that it scores" if classes else ""
     raise UserError(
         f"no class scores{named} found beside the {count} boxes; export the file with its scores as an output{mended}"
     )
+
+
+def _fits(width: int, classes: int) -> bool:
+    """Whether so many scores can be of so many classes that are named, with or without one for no object."""
+    return any(one == classes or are_ids(one, classes) for one in (width, width - 1))
 
 
 def find_level_scores(graph: Graph, tensors: Tensors, cells: Sequence[int], classes: int) -> Scores | None:
@@ -113,6 +120,16 @@ def _count_scores(rows: np.ndarray, classes: int) -> int:
     # What follows a segmenter's probabilities, or a pose's, can be none.
     behind = (column for column in range(classes, rows.shape[1]) if not are_scores(rows[:, column : column + 1]))
     return next(behind, rows.shape[1])
+
+
+def made_by_of(rows: np.ndarray, classes: int, told: MadeBy | None) -> MadeBy:
+    """What makes probabilities of (A, columns) numbers in a tensor of their own, if ``classes`` are named.
+
+    DETR's softmax is known by its size: COCO's ids, and one number more, the last, for no object.
+    """
+    if are_scores(rows):
+        return "as they are"
+    return told or ("softmax" if are_ids(rows.shape[1] - 1, classes) else "sigmoid")
 
 
 def are_scores(rows: np.ndarray) -> bool:

@@ -17,6 +17,7 @@ from obcn.exported.structure import Distribution, find_distributions, made_of
 # How far decoded boxes may lie from the file's own, in pixels of the network's input: rounding, and no more.
 TOLERANCE = 0.1
 TOLERANCE_HALF = 4.0
+ALIKE = "all distributions say the same of the check picture, so nothing tells one side from another: is it trained?"
 
 
 def find_reading(
@@ -72,7 +73,9 @@ def find_reading(
             f"{off:.3g} px from what they say, {tolerance:g} px are allowed"
         )
     where = find_scores(graph, tensors, reading.check, layout, classes, boxes_behind, scores)
-    return replace(reading, scores=where)
+    distances = expectation(reading.layers[-1].rows(tensors), np.asarray(reading.points))
+    alike = (ALIKE,) if np.ptp(distances) < 1e-3 else ()
+    return replace(reading, scores=where, assumed=(*reading.assumed, *alike))
 
 
 def _agrees(one: Distribution, tensors: Tensors) -> bool:
@@ -230,20 +233,28 @@ def _off_from_outputs(
             continue
         matrix = as_matrix(tensors[name])
         for rows in (matrix, matrix.T):
-            if rows.shape[1] < 4 or len(rows) > len(known) or rows.shape[1] > len(rows) + 200:
+            columns = rows.shape[1]
+            if columns < 4 or len(rows) > len(known) or columns > len(rows) + 200:
                 continue
-            chosen = rows[np.abs(rows).sum(1) > 0]
-            if not len(chosen):
-                return 0.0
-            for columns in (chosen[:300, :4], chosen[:300, -4:]):
-                for kind in box_layouts(columns, len(columns)):
-                    if kind.rows_last:
-                        continue
-                    boxes = kind.corners(columns, *size)
-                    for reachable in (known, np.clip(known, 0, limits)):
-                        apart = np.abs(boxes[:, None] - reachable[None]).max(-1).min(1)
-                        off.append(float(np.nan_to_num(apart, nan=np.inf).max()))
+            # Behind a batch's number (TensorRT's form, YOLO-NAS's), a class and a score (Paddle's), or in front.
+            for first in range(columns - 3) if columns <= 7 else (0, columns - 4):
+                boxes = rows[:, first : first + 4]
+                # Rows of one number fill up what was not found.
+                found = boxes[(boxes != boxes[:, :1]).any(1)][:300]
+                if not len(found):
+                    return 0.0
+                off += [_farthest(found, kind, known, limits) for kind in box_layouts(found, len(found))]
     return min(off)
+
+
+def _farthest(found: np.ndarray, layout: BoxLayout, known: np.ndarray, limits: np.ndarray) -> float:
+    """How far the worst of some (N, 4) boxes lies from the nearest of the known ones, clipped or not, in pixels."""
+    if layout.rows_last:
+        return float("inf")
+    boxes = layout.corners(found, *limits[:2].astype(int))
+    reachable = (known, np.clip(known, 0, limits))
+    apart = [np.abs(boxes[:, None] - one[None]).max(-1).min(1) for one in reachable]
+    return min(float(np.nan_to_num(one, nan=np.inf).max()) for one in apart)
 
 
 def _steps_per_size(boxes: np.ndarray, reference: np.ndarray, distances: np.ndarray) -> float | None:

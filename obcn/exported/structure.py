@@ -12,10 +12,13 @@ _MOVES = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast", "F
 _ARITHMETIC = {
     *_MOVES,
     *("Add", "Sub", "Mul", "Div", "Neg", "Sum", "Clip", "Min", "Max", "Where", "Relu", "Abs", "Sqrt", "Pow", "Exp"),
-    *("ReduceSum", "Concat", "Split", "Slice", "Gather", "Expand", "Tile", "ScatterND"),
+    *("ReduceSum", "Concat", "Split", "Slice", "Gather", "Expand", "Tile", "ScatterND", "Pad"),
 }
 # What chooses among boxes; behind it they are fewer, and in another order.
-_CHOICES = {"TopK", "NonMaxSuppression", "ArgMax", "ReduceMax", "GatherElements", "GatherND", "NonZero", "Greater"}
+_CHOICES = {
+    *("TopK", "NonMaxSuppression", "ArgMax", "ReduceMax", "Greater"),
+    *("GatherElements", "GatherND", "NonZero", "Compress"),
+}
 MAX_TENSORS = 1500
 
 
@@ -130,6 +133,26 @@ def chooses(graph: Graph) -> set[str]:
     return {node.op_type for node in graph.nodes} & {"TopK", "NonMaxSuppression"}
 
 
+def from_maps(graph: Graph, name: str) -> bool:
+    """Whether a tensor comes from convolutions, a number for each place of a map, and not from queries' layers."""
+    waiting, seen = [name], {name}
+    while waiting:
+        node = graph.makers.get(waiting.pop())
+        if node is None or node.op_type in ("MatMul", "Gemm", "Einsum", "Shape"):
+            continue
+        if node.op_type in ("Conv", "ConvTranspose", "QLinearConv", "ConvInteger"):
+            return True
+        fresh = [one for one in node.input if one and one not in seen and one not in graph.constants]
+        seen.update(fresh)
+        waiting += fresh
+    return False
+
+
+def is_quantised(graph: Graph) -> bool:
+    """Whether the graph rounds what it computes on the way, not its weights alone."""
+    return any(node.op_type == "QuantizeLinear" or node.op_type.startswith("QLinear") for node in graph.nodes)
+
+
 def made_of(graph: Graph, starts: list[str]) -> set[str]:
     """All that arithmetic makes of some tensors, they among it."""
     found: set[str] = set()
@@ -159,7 +182,7 @@ def leading_to_outputs(graph: Graph, but: set[str]) -> set[str]:
         if node is None or name in found or name in joined or name in graph.constants:
             continue
         if name in but:
-            if node.op_type == "Concat" or node.op_type in _MOVES:
+            if node.op_type in ("Concat", "Slice", "Gather", "Pad") or node.op_type in _MOVES:
                 joined.add(name)
                 waiting += list(node.input)
             continue

@@ -109,7 +109,9 @@ def _tell(file: Path, out: Path) -> None:
     kept = {
         name: value for name, value in found.items() if isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
     }
-    kept = {name: value for name, value in kept.items() if 0 < value.size <= MAX_NUMBERS}
+    # Of what the file gives out, nothing says something too: that it found nothing.
+    least = {name: 0 if name in graph.outputs else 1 for name in kept}
+    kept = {name: value for name, value in kept.items() if least[name] <= value.size <= MAX_NUMBERS}
     numbered = {f"t{number}": value for number, value in enumerate(kept.values())}
     np.savez(out, names=np.array(json.dumps(list(kept))), **numbered)  # type: ignore[arg-type]
 
