@@ -28,7 +28,7 @@ COMMITTED = Path("results/frozen-trunk")
 DATA = Path("docs/voc2012-animals/data.yaml")
 WORK = Path("runs/frozen")
 
-app = script("Ablations on a frozen trunk: heads that differ in one thing, several seeds each.")
+app = script()
 
 
 def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyResults:
@@ -138,12 +138,12 @@ def main(
     work: WorkOption = WORK,
     picture: PictureOption = "svg",
 ) -> None:
-    """Train, judge and print a study; what was worked out before is not worked out again.
+    """Train and judge heads on a frozen trunk: the paper's Tables 1 to 3, Figure 5, and others.
 
-    Example: `python -m analysis.ablation --table 1 --output runs/ablation`
+    Example: `obcn analyse ablation --table 1 --output runs/ablation`
 
-    Minutes per head and seed on one core; stop it and call it again as you like. Where `results/frozen-trunk` holds
-    the same study, the difference from it is printed too.
+    Minutes per head and seed on one core; stop it and call it again as you like: what was worked out before is not
+    worked out again. Where `results/frozen-trunk` holds the same study, the difference from it is printed too.
     """
     names = [f"table{name}" if name.isdigit() else name for name in table]
     run_studies(names, data, output, work, picture)

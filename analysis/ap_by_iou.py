@@ -23,7 +23,7 @@ from obcn.tables.precision import BYTES_PER_ROW, load_results
 
 MANY_ROWS = 500_000
 
-app = script("AP at IoU 0.50 to 0.95 of any number of models, and the AP50 that perfect placement would recover.")
+app = script()
 
 
 def ap_by_iou(
@@ -63,7 +63,7 @@ def main(
 ) -> None:
     """Draw AP against the IoU threshold, and print what bad boxes cost.
 
-    Example: `python -m analysis.ap_by_iou regression.parquet obcn.parquet --output runs/ap`
+    Example: `obcn analyse ap-by-iou regression.parquet obcn.parquet --output runs/ap`
     """
     rows = max((count_rows(path) for path in records), default=0)
     if rows > MANY_ROWS:

@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis.ablation import DATA, WORK, DataOption, OutputOption, PictureOption, WorkOption, run_studies
 from analysis.output import run, script
 
-app = script("Table 4: offset bins in a cascade of two stages, on a frozen trunk.")
+app = script()
 
 
 @app.command()
@@ -18,9 +18,9 @@ def main(
     work: WorkOption = WORK,
     picture: PictureOption = "svg",
 ) -> None:
-    """Train, judge, print and draw the comparison.
+    """Train and judge Table 4's heads on a frozen trunk: alone and in a cascade of two.
 
-    Example: `python -m analysis.cascade --output runs/cascade`
+    Example: `obcn analyse cascade --output runs/cascade`
     """
     run_studies(["cascade"], data, output, work, picture)
 

@@ -21,7 +21,7 @@ from obcn.tables.calibration import calibration_summary, reliability_of_bins, re
 from obcn.tables.matched import load_matched
 from obcn.tables.score_calibration import score_calibration
 
-app = script("Signed localisation errors of any number of models, and the calibration of bin heads.")
+app = script()
 
 
 def error_distributions(
@@ -65,7 +65,7 @@ def main(
 ) -> None:
     """Draw the localisation errors of each model, and how honest bin heads are about theirs.
 
-    Example: `python -m analysis.error_distributions regression.parquet obcn.parquet --output runs/errors`
+    Example: `obcn analyse error-distributions regression.parquet obcn.parquet --output runs/errors`
     """
     tables, figures = error_distributions(records)
     write_tables(output, tables)

@@ -23,7 +23,7 @@ OF_ONE_TRUNK = (
     "shared_gradient",
 )
 
-app = script("Where OBCN's gain comes from: loss weights, separate branches, a young trunk.")
+app = script()
 
 
 @app.command()
@@ -33,9 +33,9 @@ def main(
     work: WorkOption = WORK,
     picture: PictureOption = "svg",
 ) -> None:
-    """Train, judge, print and draw the seven studies.
+    """Train and judge the seven studies of where OBCN's gain comes from.
 
-    Example: `python -m analysis.gain --output runs/gain`
+    Example: `obcn analyse gain --output runs/gain`
 
     The young trunk does not ship; without it that study is left out, and the command that makes it is printed.
     """

@@ -38,7 +38,7 @@ EPOCHS = 30
 BATCH = 512
 RATE = 1e-3
 
-app = script("AP of a detector whose boxes are ranked by an IoU that is learned from their distributions.")
+app = script()
 
 
 def distribution_statistics(codec: OffsetCodec, outputs: Tensor) -> Tensor:
@@ -168,9 +168,11 @@ def main(
     photos: Annotated[int, typer.Option(min=1, help="Training photos to learn from, the first so many.")] = 800,
     seed: Annotated[int, typer.Option(help="Of the layer.")] = 0,
 ) -> None:
-    """Learn from training photos, rank on validation photos, and print and write what each way gives.
+    """Rank boxes by an IoU learned from their distributions, and print the AP of each way.
 
-    Example: `python -m analysis.learned_ranking --data docs/voc2012-animals/data.yaml --output runs/ranking`
+    It learns from the training photos and ranks on the validation photos.
+
+    Example: `obcn analyse learned-ranking --data docs/voc2012-animals/data.yaml --output runs/ranking`
     """
     train_set, val_set = read_annotations(load_data_config(data))
     detector, _ = load_for_inference(model)

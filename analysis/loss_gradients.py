@@ -15,7 +15,7 @@ from obcn.errors import UserError
 from obcn.figures.loss_curves import loss_and_gradient_figure
 from obcn.tables.loss_curves import loss_curves
 
-app = script("Loss and gradient of each box loss as curves against the error; needs no data.")
+app = script()
 
 
 @app.command(no_args_is_help=False)
@@ -26,9 +26,9 @@ def main(
     reach: Annotated[float, typer.Option(min=0.1, help="Largest error drawn, normalised offset.")] = 3.0,
     picture: Annotated[Picture, typer.Option(help="Kind of picture beside each page.")] = "svg",
 ) -> None:
-    """Draw Eqs. 2-4, 7 and 8 as curves.
+    """Draw loss and gradient of each box loss against the error (Eqs. 2-4, 7 and 8); needs no data.
 
-    Example: `python -m analysis.loss_gradients --beta 1 --beta 2 --output runs/losses`
+    Example: `obcn analyse loss-gradients --beta 1 --beta 2 --output runs/losses`
     """
     if min([*beta, *spread]) <= 0:
         raise UserError("every beta and spread must be above 0")

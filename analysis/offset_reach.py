@@ -25,7 +25,7 @@ from obcn.studies.study import load_protocol
 REACHES = (1.0, 3.0, 5.0)
 FOREGROUND_IOU = 0.5
 
-app = script("How many true offsets lie beyond a head's range.")
+app = script()
 
 
 def true_offsets(features: FrozenFeatures) -> Tensor:
@@ -61,7 +61,7 @@ def main(
 ) -> None:
     """Count true offsets beyond 1, 3 and 5 among the training photos' candidates with IoU >= 0.5.
 
-    Example: `python -m analysis.offset_reach --output runs/offset_reach`
+    Example: `obcn analyse offset-reach --output runs/offset_reach`
     """
     train_set, _ = read_annotations(load_data_config(data))
     features = frozen_features(load_checkpoint(trunk)[0], trunk_name(trunk), train_set, work / "features")

@@ -16,10 +16,10 @@ from obcn.files import replacing
 Picture = Literal["svg", "png"]
 
 
-def script(help_text: str) -> typer.Typer:
+def script() -> typer.Typer:
     """A typer application with one command, set up as ``obcn`` is."""
     return typer.Typer(
-        help=help_text,
+        add_completion=False,
         no_args_is_help=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
@@ -32,7 +32,7 @@ def run(application: typer.Typer) -> None:
     try:
         application()
     except UserError as error:
-        typer.echo(f"analysis: {error}", err=True)
+        typer.echo(f"obcn: {error}", err=True)
         sys.exit(2)
 
 

@@ -50,7 +50,7 @@ EVALUATED = (
     "obcn_plain_seed_1",
 )
 
-app = script("Write docs/results.md from the files in results/.")
+app = script()
 
 
 def results_page(results: Path) -> str:
@@ -229,9 +229,9 @@ def main(
     results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("results"),
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("docs/results.md"),
 ) -> None:
-    """Write the page.
+    """Write docs/results.md from the files in results/.
 
-    Example: `python -m analysis.results_page`
+    Example: `obcn analyse results-page`
     """
     try:
         output.write_text(results_page(results) + "\n", encoding="utf-8")

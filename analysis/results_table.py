@@ -12,7 +12,7 @@ from obcn.errors import UserError
 from obcn.metrics import FIGURES
 from obcn.tables.matched import told_apart
 
-app = script("Evaluations as one Markdown table.")
+app = script()
 
 
 def results_table(files: Sequence[Path]) -> str:
@@ -37,9 +37,9 @@ def results_table(files: Sequence[Path]) -> str:
 
 @app.command()
 def main(files: Annotated[list[Path], typer.Argument(help="Files that `obcn eval --json` wrote.")]) -> None:
-    """Print evaluations as one Markdown table.
+    """Print files of `obcn eval --json` as one Markdown table.
 
-    Example: `python -m analysis.results_table results/voc2012-animals-val/*.json`
+    Example: `obcn analyse results-table results/voc2012-animals-val/*.json`
     """
     typer.echo(results_table(files))
 

@@ -26,7 +26,7 @@ MODELS = ["regression", "obcn"]
 WEIGHTS = [0.5, 1.0, 2.0]
 SIGMAS = [0.0125, 0.025, 0.05]
 
-app = script("AP of detectors by how their boxes are ranked and merged, over a grid of settings.")
+app = script()
 
 
 def grid(
@@ -104,9 +104,9 @@ def main(
     weight: Annotated[list[float], typer.Option(help="Certainty weights (lambda) to try.")] = WEIGHTS,
     sigma: Annotated[list[float], typer.Option(help="Voting sigmas to try.")] = SIGMAS,
 ) -> None:
-    """Select in every way of the grid, and write and print what each gives.
+    """Rank and merge boxes in every way of a grid, and print the AP of each.
 
-    Example: `python -m analysis.selection --data docs/voc2012-animals/data.yaml --output runs/selection`
+    Example: `obcn analyse selection --data docs/voc2012-animals/data.yaml --output runs/selection`
     """
     _, photos = read_annotations(load_data_config(data))
     tables = [selection_table(name, load_for_inference(name)[0], photos, weight, sigma) for name in model]

@@ -29,7 +29,7 @@ from obcn.tables.matched import model_names
 from obcn.tables.objects import OBJECT
 from obcn.tables.pairs import head_objects, pair_heads
 
-app = script("Contact sheets of the objects on which each of two heads beats the other.")
+app = script()
 
 
 def head_to_head(first: Path, second: Path) -> pd.DataFrame:
@@ -161,9 +161,9 @@ def main(
     count: Annotated[int, typer.Option(min=1, help="Most objects on a sheet.")] = 12,
     picture: Annotated[Picture, typer.Option(help="Kind of picture beside the page.")] = "svg",
 ) -> None:
-    """Show where each of two heads beats the other.
+    """Draw sheets of the objects on which each of two heads beats the other.
 
-    Example: `python -m analysis.worst_cases regression.parquet obcn.parquet --photos photos --output runs/worst`
+    Example: `obcn analyse worst-cases regression.parquet obcn.parquet --photos photos --output runs/worst`
     """
     table, figure, sheets = worst_cases(first, second, photos, count)
     write_tables(output, {"head_to_head": table})

@@ -16,6 +16,7 @@ from obcn.errors import UserError
 
 app = typer.Typer(
     help="Detectors whose box head classifies offsets instead of regressing them, and an app that shows what it sees.",
+    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",

@@ -353,8 +353,29 @@ def test_analyse_runs_a_script_from_any_folder(tmp_path: Path) -> None:
     result = obcn_process("analyse", "loss-gradients", "--help", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "--output" in result.stdout
-    assert "ap-by-iou" in obcn("analyse").stdout
     assert_one_line_error(obcn("analyse", "nothing"), "no analysis 'nothing'", "ap-by-iou")
+
+
+@pytest.mark.parametrize("words", [(), ("--help",)])
+def test_analyse_says_of_each_script_what_it_gives(words: tuple[str, ...]) -> None:
+    result = obcn("analyse", *words)
+    assert result.stdout.startswith("Usage: obcn analyse NAME")
+    listed = [line.split(maxsplit=1) for line in result.stdout.splitlines() if line.startswith("  ")]
+    said = dict(listed)
+    assert said["ap-by-iou"] == "Draw AP against the IoU threshold, and print what bad boxes cost."
+    assert len(said) == len(listed) == 12
+
+
+def test_analyse_takes_a_name_with_underscores(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+    monkeypatch.setattr("runpy.run_module", lambda module, **_: ran.append(module))
+    monkeypatch.setattr("sys.path", [*sys.path])
+    assert obcn("analyse", "ap_by_iou", "my.parquet").returncode == 0
+    assert ran == ["analysis.ap_by_iou"]
+
+
+def test_no_help_offers_to_change_the_shell() -> None:
+    assert "completion" not in obcn("--help").stdout
 
 
 def test_app_refuses_a_model_without_its_card(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def _explain_measuring() -> None:
     st.info("**There are no results yet.** These commands measure some:", icon=":material/monitoring:")
     st.code(
         "obcn eval --model obcn --images photos --annotations val.json --json results/mine/obcn.json\n"
-        "python -m analysis.ablation --table 1",
+        "obcn analyse ablation --table 1",
         language=None,
     )
 

@@ -78,7 +78,7 @@ def test_the_script_prints_the_table_and_a_mistake_in_one_line(
         runpy.run_module("analysis.results_table", run_name="__main__")
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"analysis: cannot read {tmp_path / 'none.json'}: No such file")
+    assert line.startswith(f"obcn: cannot read {tmp_path / 'none.json'}: No such file")
 
 
 @pytest.mark.parametrize(("page", "names"), [("README.md", IN_README), ("docs/findings.md", EVALUATED)])

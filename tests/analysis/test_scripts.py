@@ -50,7 +50,8 @@ def scenes(tmp_path):
 def test_help_has_an_example(script):
     result = call(script, "--help")
     assert result.exit_code == 0
-    assert f"python -m analysis.{script}" in result.output
+    assert f"Example: obcn analyse {script.replace('_', '-')} " in result.output
+    assert "completion" not in result.output
 
 
 def test_loss_gradients_writes_page_picture_and_table(tmp_path, drawn):
@@ -152,7 +153,7 @@ def test_a_mistake_is_one_line_on_stderr(tmp_path):
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("analysis: ")
+    assert done.stderr.startswith("obcn: ")
     assert "no such file" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
