@@ -15,7 +15,9 @@ from rich.table import Table
 
 from analysis.frozen.runner import Workplace, run_study, trunk_name
 from analysis.output import Picture, run, script, typed_command, write_figures, write_tables
-from obcn.data import load_data_config, read_annotations
+from obcn.checkpoints import find_checkpoint
+from obcn.data import Annotations, load_data_config, read_annotations
+from obcn.errors import UserError
 from obcn.figures.studies import study_figure
 from obcn.metrics import OF_A_STUDY
 from obcn.studies.paper import load_paper
@@ -31,6 +33,22 @@ WORK = Path("runs/frozen")
 app = script()
 
 
+def read_photos(data: Path) -> tuple[Annotations, Annotations]:
+    """Photos to train on and to judge on.
+
+    Raises:
+        UserError: they cannot be read; of the photos that studies take by default, what to give instead.
+    """
+    try:
+        return read_annotations(load_data_config(data))
+    except UserError as error:
+        if data != DATA:
+            raise
+        raise UserError(
+            f"{error}; give --data a data file of your own photos, or work in a clone with those of docs/data.md in it"
+        ) from error
+
+
 def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyResults:
     """Train and judge what a study lacks, and sum it up.
 
@@ -43,7 +61,14 @@ def work_out(study: Study, protocol: Protocol, data: Path, work: Path) -> StudyR
     Raises:
         UserError: data or trunk cannot be read, or a training run diverges.
     """
-    place = Workplace(*read_annotations(load_data_config(data)), work)
+    try:
+        find_checkpoint(protocol.trunk)
+    except UserError as error:
+        raise UserError(
+            f"the study's trunk {protocol.trunk} is not here: work in a clone, which brings it or tells in "
+            "docs/data.md how to train it; --data gives it photos of your own"
+        ) from error
+    place = Workplace(*read_photos(data), work)
     outcomes = run_study(study, protocol, place)
     metrics = outcomes.metrics
     figures = {name: row.figures() for name, row in load_paper().rows.items()}

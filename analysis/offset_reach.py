@@ -12,12 +12,11 @@ import typer
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from analysis.ablation import DATA, WORK, DataOption, WorkOption
+from analysis.ablation import DATA, WORK, DataOption, WorkOption, read_photos
 from analysis.frozen.features import FrozenFeatures, frozen_features
 from analysis.frozen.runner import trunk_name
 from analysis.output import run, script, write_tables
 from obcn.checkpoints import load_checkpoint
-from obcn.data import load_data_config, read_annotations
 from obcn.offsets import encode_boxes
 from obcn.records.schema import COORDINATES
 from obcn.studies.study import load_protocol
@@ -63,7 +62,7 @@ def main(
 
     Example: `obcn analyse offset-reach --output runs/offset_reach`
     """
-    train_set, _ = read_annotations(load_data_config(data))
+    train_set, _ = read_photos(data)
     features = frozen_features(load_checkpoint(trunk)[0], trunk_name(trunk), train_set, work / "features")
     write_tables(output, {"offset_reach": reach_table(true_offsets(features))})
 

@@ -158,6 +158,19 @@ def test_a_mistake_is_one_line_on_stderr(tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_study_outside_a_clone_says_what_to_give(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for script in ("cascade", "offset_reach"):
+        result = call(script)
+        assert isinstance(result.exception, UserError)
+        assert "--data" in str(result.exception)
+        assert "work in a clone" in str(result.exception)
+        assert "\n" not in str(result.exception)
+    assert "the study's trunk results/frozen-trunk" in str(call("cascade").exception)
+    (tmp_path / "mine.yaml").write_text("format: coco\n")
+    assert "in a clone" not in str(call("offset_reach", "--data", "mine.yaml").exception)
+
+
 def test_without_a_browser_pages_and_tables_are_written(tmp_path, monkeypatch):
     monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "no-browser"))
     result = call("loss_gradients", "--output", tmp_path / "out")
