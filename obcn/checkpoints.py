@@ -20,13 +20,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from obcn.config import DetectorConfig
+from obcn.config import SHIPPED_CONFIGS, DetectorConfig
 from obcn.errors import UserError
 from obcn.files import write_whole
 from obcn.models.detector import Detector, build_detector
 from obcn.models.inference import prepare_for_inference
 from obcn.models.selection import DetectionThresholds
 from obcn.offsets import OffsetCodec
+from obcn.opening import EXPORTED
 from obcn.reading import read_regular
 from obcn.resources import ROOT
 from obcn.yaml_files import describe_problems
@@ -35,6 +36,9 @@ SHIPPED_CHECKPOINTS = ROOT / "checkpoints"
 
 # Bytes; a card of a thousand classes has a tenth of one million.
 _MAX_CARD = 10_000_000
+
+_PICKLES = (".pt", ".pth", ".ckpt")
+_SHOWN_FILES = 4
 
 
 class Training(BaseModel):
@@ -235,10 +239,31 @@ def find_checkpoint(name_or_path: str) -> Path:
     path = Path(name_or_path)
     if not path.suffix and not os.path.isfile(path):
         path = SHIPPED_CHECKPOINTS / f"{name_or_path}.safetensors"
-    if not os.path.isfile(path):
-        shipped = ", ".join(shipped_names()) or "none here"
-        raise UserError(f"no checkpoint {name_or_path!r}: give a .safetensors file, or a shipped name ({shipped})")
+    if path.suffix.lower() in (*_PICKLES, EXPORTED) or not os.path.isfile(path):
+        raise UserError(_no_checkpoint(name_or_path))
     return path
+
+
+def _no_checkpoint(name_or_path: str) -> str:
+    """Why there is no such checkpoint, and what to give instead."""
+    path = Path(name_or_path)
+    instead = f"give a .safetensors file, or a shipped name ({', '.join(shipped_names()) or 'none here'})"
+    if os.path.isdir(path):
+        # A run's state is for --resume.
+        files = sorted(file.name for file in path.glob("*.safetensors") if file.stem != "state")[:_SHOWN_FILES]
+        return (
+            f"{path} is a folder: name a file in it ({', '.join(files)})" if files else f"{path} is a folder: {instead}"
+        )
+    if path.suffix.lower() in _PICKLES:
+        return (
+            f"{path} is not a safetensors checkpoint, and pickles are not read, since loading one runs the code in it: "
+            "export it to .onnx with the tool that it is from (docs/any-detector.md), or train one with `obcn train`"
+        )
+    if path.suffix.lower() == EXPORTED:
+        return f"{path} is an .onnx file, where a checkpoint is asked for: {instead}"
+    if os.path.isfile(SHIPPED_CONFIGS / f"{name_or_path}.yaml"):
+        return f"{path} is a config: train it first, by `obcn train {path} --data data.yaml`; or {instead}"
+    return f"no checkpoint {name_or_path!r}: {instead}"
 
 
 def checkpoint_name(path: Path) -> str:

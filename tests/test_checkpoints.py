@@ -151,7 +151,8 @@ class TestNoCheckpoint:
         write({"weight": Trap()}, path)
         message = refusal(path)
         assert "model.pth is not a safetensors checkpoint" in message
-        assert message.endswith("pickles are not read")
+        assert "pickles are not read" in message
+        assert "export it to .onnx" in message
         assert not (tmp_path / "sprung").exists()
 
     def test_truncated(self, saved):
@@ -163,7 +164,20 @@ class TestNoCheckpoint:
         assert "does not fit the model that pets.json describes" in refusal(saved)
 
     def test_folder(self, tmp_path):
-        assert "no checkpoint" in refusal(tmp_path)
+        assert refusal(tmp_path).startswith(f"{tmp_path} is a folder: give a .safetensors file")
+
+    def test_folder_of_a_run(self, saved):
+        saved.with_name("state.safetensors").write_bytes(b"")
+        assert refusal(saved.parent) == f"{saved.parent} is a folder: name a file in it (pets.safetensors)"
+
+    def test_config(self):
+        message = refusal("compact_obcn")
+        assert message.startswith("compact_obcn is a config: train it first, by `obcn train compact_obcn --data ")
+        assert "a shipped name (obcn" in message
+
+    @pytest.mark.parametrize("name", ["yolo11n.pt", "model.PTH"])
+    def test_another_tools_weights_that_are_not_even_there(self, name):
+        assert "export it to .onnx" in refusal(name)
 
     def test_missing_file(self, tmp_path):
         assert "gone.safetensors" in refusal(tmp_path / "gone.safetensors")
@@ -292,6 +306,11 @@ class TestInitialise:
         detector = self.fresh(config.model_copy(update={"trunk": trunk, "proposals": sizes}))
         with pytest.raises(UserError, match=r"pets\.safetensors has another trunk than this config"):
             initialise_from(detector, str(saved))
+
+    def test_an_exported_detector_is_no_start(self, config, tmp_path):
+        (tmp_path / "mine.onnx").write_bytes(b"")
+        with pytest.raises(UserError, match=r"mine\.onnx is an \.onnx file, .* give a \.safetensors file"):
+            initialise_from(self.fresh(config), str(tmp_path / "mine.onnx"))
 
     def test_missing_start(self, config):
         with pytest.raises(UserError, match="no checkpoint 'unicorn'"):
