@@ -394,6 +394,23 @@ def test_what_is_shown_has_no_say_in_where_boxes_lie(tmp_path: Path) -> None:
     assert boxes[0] == boxes[1]
 
 
+def test_models_shows_the_card_of_one_checkpoint() -> None:
+    from obcn.checkpoints import SHIPPED_CHECKPOINTS, read_card
+
+    path = SHIPPED_CHECKPOINTS / "obcn.safetensors"
+    result = obcn("models", path)
+    assert result.returncode == 0, result.stderr
+    lines = dict(line.split(":", 1) for line in result.stdout.splitlines())
+    card = read_card(path)
+    assert card.evaluation is not None
+    assert lines["checkpoint"].strip() == "obcn"
+    assert "Offset bins" in lines["head"]
+    assert lines["classes"].split(", ")[-1] == card.classes[-1]
+    assert f"AP {card.evaluation.metrics['AP']:.1f}, AP50 " in lines["evaluated"]
+    assert_one_line_error(obcn("models", path, "--say", "resize=letterbox"), "--say", "name one")
+    assert_one_line_error(obcn("models", "notes.txt"), "no checkpoint 'notes.txt'")
+
+
 def test_models_names_are_whole_in_a_narrow_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     output = obcn("models").stdout

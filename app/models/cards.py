@@ -6,8 +6,8 @@ from pathlib import PurePath
 from app.detectors import ModelFile
 from app.hosting import is_hosted
 from app.paths import from_here
-from obcn.checkpoints import Card, Training
-from obcn.config import DetectorConfig
+from obcn.card_words import card_in_words
+from obcn.checkpoints import Card
 from obcn.errors import UserError
 from obcn.exported.described import ExportedCard
 from obcn.metrics import OF_A_CARD
@@ -16,46 +16,12 @@ from obcn.opening import EXPORTED, WEIGHTS
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".tar")
 
 
-def head_in_words(config: DetectorConfig) -> str:
-    """How the model says where a box goes."""
-    head, codec = config.box_head, config.box_head.offsets.build()
-    words = codec.describe()
-    if codec.rule is not None:
-        words += f"; read by {codec.rule}"
-    if not head.offsets.class_agnostic:
-        words += "; a box for each class"
-    if len(head.foreground_iou) > 1:
-        words += f"; a cascade of {len(head.foreground_iou)}"
-    return words
-
-
-def training_in_words(training: Training) -> str:
-    """How the weights came about, in one line."""
-    minutes = f", {training.minutes:.0f} minutes" if training.minutes is not None else ""
-    frozen = ", trunk frozen" if training.frozen_trunk else ""
-    return (
-        f"{training.epochs:g} epochs on {training.train_images} photos of {training.data}, seed {training.seed}"
-        f"{frozen}, on {training.device}{minutes}; {training.date[:10]}, commit {training.commit}"
-    )
-
-
 def facts_in_words(model: ModelFile) -> list[tuple[str, str]]:
-    """What a card says beside its figures: names and values, none of them empty."""
+    """What a card says beside its figures, and the file: names and values, none of them empty."""
     card = model.card
     assert isinstance(card, Card)
-    rows = [
-        ("classes", ", ".join(card.classes)),
-        ("trunk", card.config.trunk.name),
-        ("trained", training_in_words(card.training)),
-    ]
-    start = card.training.start
-    if start is not None:
-        rows.append(("started from", training_in_words(start)))
-    elif card.training.started_from:
-        rows.append(("started from", card.training.started_from))
     place = model.path.name if is_hosted() else from_here(model.path)
-    rows.append(("file", f"{place}, {model.path.stat().st_size / 1e6:.1f} MB"))
-    return rows
+    return [*card_in_words(card), ("file", f"{place}, {model.path.stat().st_size / 1e6:.1f} MB")]
 
 
 def copies(model: ModelFile, known: Mapping[str, ModelFile]) -> list[str]:

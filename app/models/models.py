@@ -14,9 +14,9 @@ from app.models.cards import (
     exported_parts,
     facts_in_words,
     figures_of,
-    head_in_words,
 )
 from app.paths import typed_path
+from obcn.card_words import head_in_words
 from obcn.checkpoints import Card
 from obcn.errors import UserError
 

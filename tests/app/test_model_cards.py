@@ -1,7 +1,8 @@
 import pytest
 
 from app.detectors import ModelFile
-from app.models.cards import checkpoint_pair, facts_in_words, figures_of, head_in_words, training_in_words
+from app.models.cards import checkpoint_pair, facts_in_words, figures_of
+from obcn.card_words import head_in_words, training_in_words
 from obcn.checkpoints import SHIPPED_CHECKPOINTS, Training, read_card
 from obcn.config import RegressionOffsets, load_config
 from obcn.errors import UserError
