@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -17,6 +18,8 @@ import pytest
 from PIL import Image
 
 from obcn.cli import main
+from obcn.commands.options import decode_by
+from obcn.offsets import RegressionCodec, RepooledCodec
 
 SAMPLES = Path(__file__).resolve().parents[1] / "app" / "samples"
 
@@ -267,8 +270,32 @@ def test_eval_with_other_classes(small_coco: tuple[Path, Path]) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_eval_without_data() -> None:
-    assert_one_line_error(obcn("eval", "--model", "obcn"), "--annotations", "--voc")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "no photos to measure on: give --data, or --images and --annotations, or --voc"),
+        (("--data", "a.yaml", "--voc", "b"), "named by --data and by --voc: give one of them"),
+        (("--images", "photos"), "belong together: give --annotations too"),
+        (("--annotations", "val.json"), "belong together: give --images too"),
+        (("--data", "a.yaml", "--split", "test"), "--split is of a VOC folder: give --voc, or"),
+        (("--images", "a", "--annotations", "b", "--split", "val"), "give --voc, or leave it out"),
+    ],
+)
+def test_eval_of_photos_that_are_not_clear(options: tuple[str, ...], words: str) -> None:
+    assert_one_line_error(obcn("eval", "--model", "obcn", *options), words)
+
+
+@pytest.mark.parametrize("options", [("--stages", "2"), ("--stages", "1"), ("--decode", "argmax")])
+def test_a_head_without_distributions_takes_no_word_on_them(options: tuple[str, str]) -> None:
+    result = obcn("predict", SAMPLES / "kitten.jpg", "--model", "regression", *options)
+    assert_one_line_error(result, options[0], "regresses", "leave it out")
+
+
+def test_regression_in_two_looks_takes_the_first_alone() -> None:
+    codec = RepooledCodec((RegressionCodec(), RegressionCodec()))
+    detector = SimpleNamespace(codec=codec)
+    decode_by(detector, None, 1)
+    assert detector.codec == codec.decoding(num_stages=1) != codec
 
 
 def test_train_with_an_unknown_key(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def evaluate(
     ] = None,
     annotations: Annotated[Path | None, typer.Option(help="COCO instances file.")] = None,
     voc: Annotated[Path | None, typer.Option(help="VOC folder, instead of --data.")] = None,
-    split: Annotated[str, typer.Option(help="Split of the VOC folder.")] = "val",
+    split: Annotated[str | None, typer.Option(help="Split of the VOC folder; val by default.")] = None,
     decode: DecodeOption = None,
     stages: StagesOption = None,
     rank_by: RankOption = None,
@@ -69,6 +69,8 @@ def evaluate(
         )
     if write_card and is_exported(model):
         raise UserError("--write-card writes into a checkpoint's card; an .onnx file has none")
+    _refuse_unclear(data, images, annotations, voc, split)
+    split = split or "val"
     with joined(chosen_device(device)) as ranks:
         # Several processes write records into a folder.
         refuse_folder(json_file, detections, records if ranks.count == 1 else None)
@@ -105,6 +107,27 @@ def _only_of(detector: "PhotoScorer", truth: "Annotations") -> None:
         detector.only(named)
 
 
+def _refuse_unclear(
+    data: Path | None, images: Path | None, annotations: Path | None, voc: Path | None, split: str | None
+) -> None:
+    """Refuse options that name no photos, or several, or of which one says nothing.
+
+    Raises:
+        UserError: as it says.
+    """
+    pair = "--images and --annotations"
+    ways = {"--data": data, pair: images or annotations, "--voc": voc}
+    given = [way for way, value in ways.items() if value is not None]
+    if not given:
+        raise UserError(f"no photos to measure on: give --data, or {pair}, or --voc")
+    if len(given) > 1:
+        raise UserError(f"photos to measure on are named by {' and by '.join(given)}: give one of them")
+    if given == [pair] and None in (images, annotations):
+        raise UserError(f"{pair} belong together: give {'--images' if images is None else '--annotations'} too")
+    if split is not None and voc is None:
+        raise UserError("--split is of a VOC folder: give --voc, or leave it out")
+
+
 def _truth(
     classes: tuple[str, ...],
     data: Path | None,
@@ -117,11 +140,10 @@ def _truth(
     from obcn.data.coco import read_coco
     from obcn.data.voc import read_voc
 
-    match data, images, annotations, voc:
-        case Path(), None, None, None:
-            return read_validation(load_data_config(data), classes)
-        case None, Path(), Path(), None:
-            return read_coco(images, annotations)
-        case None, None, None, Path():
-            return read_voc(voc, split, classes)
-    raise UserError("give --data, or --images and --annotations, or --voc")
+    if data is not None:
+        return read_validation(load_data_config(data), classes)
+    if voc is not None:
+        return read_voc(voc, split, classes)
+    assert images is not None
+    assert annotations is not None
+    return read_coco(images, annotations)

@@ -48,12 +48,18 @@ def decode_by(detector: "PhotoScorer", decode: Literal["argmax", "expectation"] 
     """Have a detector decode as ``--decode`` and ``--stages`` say.
 
     Raises:
-        UserError: its head cannot.
+        UserError: its head cannot, or has nothing to decode or to choose from.
     """
+    codec = detector.codec
+    if decode is not None and codec.rule is None:
+        raise UserError(f"--decode {decode} needs a head that keeps a distribution; this one regresses: leave it out")
     try:
-        detector.codec = detector.codec.decoding(decode, stages)
+        detector.codec = codec.decoding(decode, stages)
     except ValueError as error:
         raise UserError(str(error)) from error
+    # Regression in several looks has stages too, though none keeps a distribution.
+    if stages is not None and not codec.num_stages and detector.codec == codec:
+        raise UserError("--stages needs a head of stages; this one regresses at once: leave it out")
 
 
 def show_notes(*sets: "Annotations") -> None:
@@ -74,7 +80,7 @@ def select_by(
         UserError: its head keeps no distribution to rank by.
     """
     if rank_by == "certainty" and not detector.codec.num_stages:
-        raise UserError("--rank-by certainty needs a head that keeps a distribution; this one regresses")
+        raise UserError("--rank-by certainty needs a head that keeps a distribution; this one regresses: leave it out")
     as_shipped = detector.thresholds
     detector.thresholds = replace(
         as_shipped, rank_by=rank_by or as_shipped.rank_by, merge_by=merge_by or as_shipped.merge_by
