@@ -32,15 +32,15 @@ class VocSplit(BaseModel):
 
 
 class CocoData(BaseModel):
-    """``format: coco``."""
+    """``format: coco``. Here as in all formats, what is only evaluated needs no ``train``."""
 
     model_config = ConfigDict(extra="forbid")
     format: Literal["coco"]
-    train: CocoSplit
+    train: CocoSplit | None = None
     val: CocoSplit
 
 
-def _as_list(train: object) -> object:
+def _as_list(train: object) -> list[object]:
     return train if isinstance(train, list) else [train]
 
 
@@ -52,7 +52,7 @@ class VocData(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     format: Literal["voc"]
-    train: Annotated[list[VocSplit], Field(min_length=1), BeforeValidator(_as_list)]
+    train: Annotated[list[VocSplit], Field(min_length=1), BeforeValidator(_as_list)] | None = None
     val: VocSplit
     classes: tuple[str, ...] | None = None
 
@@ -74,7 +74,7 @@ class YoloData(BaseModel):
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
     format: Literal["yolo"]
     path: Path = Path()
-    train: Annotated[list[Path], Field(min_length=1), BeforeValidator(_as_list)]
+    train: Annotated[list[Path], Field(min_length=1), BeforeValidator(_as_list)] | None = None
     val: Annotated[list[Path], Field(min_length=1), BeforeValidator(_as_list)]
     names: Annotated[dict[int, str], Field(min_length=1), BeforeValidator(_by_number)]
     nc: int | None = None
@@ -121,9 +121,9 @@ class DataConfig(RootModel):
     @model_validator(mode="before")
     @classmethod
     def _recognise(cls, content: Any) -> Any:
-        """YOLO's files come without a format; only they name the classes by themselves."""
-        if isinstance(content, dict) and "format" not in content and "names" in content:
-            return {"format": "yolo", **content}
+        """YOLO's files come without a format; only they name the classes, and photos by a path alone."""
+        if isinstance(content, dict) and "format" not in content and _is_yolo(content):
+            content = {"format": "yolo", **content}
         if not isinstance(content, dict) or content.get("format") not in ("coco", "voc", "yolo"):
             raise PydanticCustomError(
                 "data_format",
@@ -131,7 +131,14 @@ class DataConfig(RootModel):
                 "annotations), VOC (format: voc; train and val, each with root and split) and YOLO (format: yolo, or "
                 "none; train, val and names)",
             )
+        if content["format"] == "yolo" and content.get("names") is None:
+            raise PydanticCustomError("names", "the class names are missing; add them, as in names: [cat, dog]")
         return content
+
+
+def _is_yolo(content: dict[Any, Any]) -> bool:
+    places = (place for key in ("train", "val") for place in _as_list(content.get(key)))
+    return "names" in content or any(isinstance(place, str) for place in places)
 
 
 def load_data_config(path: Path) -> AnyData:
@@ -143,10 +150,11 @@ def load_data_config(path: Path) -> AnyData:
     data = read_yaml(path, DataConfig).root
     if isinstance(data, YoloData):
         data.path = path.parent / data.path
-        data.train, data.val = ([_from(data.path, place) for place in places] for places in (data.train, data.val))
+        data.val = [_from(data.path, place) for place in data.val]
+        data.train = data.train and [_from(data.path, place) for place in data.train]
         return data
-    train = [data.train] if isinstance(data, CocoData) else data.train
-    for split in (*train, data.val):
+    train = [data.train] if isinstance(data, CocoData) else data.train or []
+    for split in filter(None, (*train, data.val)):
         for key, value in split:
             if isinstance(value, Path):
                 setattr(split, key, path.parent / value)
@@ -157,7 +165,7 @@ def read_annotations(data: AnyData) -> tuple[Annotations, Annotations]:
     """Training and validation annotations.
 
     Raises:
-        UserError: a file is missing or damaged; the message names it.
+        UserError: a file is missing or damaged, and the message names it; or there is nothing to train on.
     """
     train = _read_training(data)
     return train, read_validation(data, train.classes)
@@ -181,6 +189,8 @@ def read_validation(data: AnyData, classes: tuple[str, ...] | None = None) -> An
 
 
 def _read_training(data: AnyData) -> Annotations:
+    if data.train is None:
+        raise UserError("the data file has no train: add it, in the form of its val; without it, it serves evaluation")
     if isinstance(data, CocoData):
         return read_coco(data.train.images, data.train.annotations)
     if isinstance(data, YoloData):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from obcn.data import load_data_config, read_annotations
+from obcn.data import load_data_config, read_annotations, read_validation
 from obcn.data.sources import CocoData, VocData
 from obcn.errors import UserError
 
@@ -78,11 +78,32 @@ def test_missing_key_is_named(tmp_path):
     assert "voc.val.split: Field required" in refusal(tmp_path, VOC.replace(", split: val", ""))
 
 
-@pytest.mark.parametrize("text", ["format: tfrecord", "train: images\nval: images", "[1, 2]", "format: [coco]"])
+@pytest.mark.parametrize("text", ["format: tfrecord", "train: {}\nval: {}", "[1, 2]", "format: [coco]"])
 def test_a_file_of_no_known_kind_learns_what_each_needs(tmp_path, text):
     message = refusal(tmp_path, text)
     for words in ("format: coco; train and val, each with images and annotations", "root and split", "train, val and"):
         assert words in message
+
+
+@pytest.mark.parametrize("text", ["val: images", "train: [a, b]\nval: c\nnc: 2", "format: yolo\nval: c\nnames:"])
+def test_a_yolo_file_without_names_is_told_to_add_them(tmp_path, text):
+    assert "the class names are missing; add them, as in names: [cat, dog]" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "format: coco\nval: {images: photos, annotations: val.json}",
+        "format: voc\nval: {root: voc, split: val}",
+        "names: [dog]\nval: images\ntrain:",
+    ],
+)
+def test_what_is_only_evaluated_needs_no_training_photos(tmp_path, text):
+    data = load_data_config(written(tmp_path, text))
+    with pytest.raises(UserError, match="the data file has no train: add it"):
+        read_annotations(data)
+    with pytest.raises(UserError, match=r"photos|voc|images"):
+        read_validation(data)
 
 
 def test_keys_of_the_other_format(tmp_path):
