@@ -206,7 +206,8 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
     """
     path = find_checkpoint(name_or_path)
     expected = detector.state_dict()
-    classes = read_card(path).classes
+    card = read_card(path)
+    classes, trunk = card.classes, card.config.trunk.name
     same_classes = set(classes) == set(detector.classes)
     fitting = {
         name: value
@@ -221,7 +222,10 @@ def initialise_from(detector: Detector, name_or_path: str) -> set[str]:
         fitting |= {name: value[rows] for name, value in fitting.items() if "class_scores" in name}
     # Pyramids of different trunks may agree in shape: only the backbone proper tells.
     if any(name not in fitting for name in expected if name.startswith("backbone.backbone.")):
-        raise UserError(f"{path} has another trunk than this config: nothing to start from")
+        raise UserError(
+            f"{path} has another trunk than this config: name a checkpoint of the config's trunk, a config with the "
+            f"checkpoint's ({trunk}), or no checkpoint, to start from ImageNet's"
+        )
     detector.load_state_dict(fitting, strict=False)
     return set(fitting)
 

@@ -304,7 +304,10 @@ class TestInitialise:
         trunk = config.trunk.model_copy(update={"name": "resnet50"})
         sizes = config.proposals.model_copy(update={"anchor_sizes": ((16,), (32,), (64,), (128,), (256,))})
         detector = self.fresh(config.model_copy(update={"trunk": trunk, "proposals": sizes}))
-        with pytest.raises(UserError, match=r"pets\.safetensors has another trunk than this config"):
+        with pytest.raises(
+            UserError,
+            match=r"pets\.safetensors has another trunk .* \(tf_efficientnet_lite0\), or no checkpoint, to start from",
+        ):
             initialise_from(detector, str(saved))
 
     def test_an_exported_detector_is_no_start(self, config, tmp_path):

@@ -16,6 +16,8 @@ from obcn.files import NotWrittenError, write_whole
 if sys.platform != "win32":
     import fcntl
 
+_LOCK = ".lock"
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -51,6 +53,8 @@ class RunFolder:
     def opened(self, resume: bool) -> Iterator[None]:
         """Make the folder and keep other runs out of it, until the block or the process ends, however it does.
 
+        Folders that were made for a run that is then refused are gone again.
+
         Args:
             resume: go on with the run that is there.
 
@@ -60,14 +64,27 @@ class RunFolder:
         # A folder without a state is a run that was stopped before its first one: it starts again.
         if resume and not self.path.is_dir():
             raise UserError(f"{self.path}: no such run to resume")
+        made = [place for place in (self.path, *self.path.parents) if not os.path.exists(place)]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot make the folder {self.path}: {error.strerror}") from error
-        with _locked(self.path / ".lock", self.path):
+        with _locked(self.path / _LOCK, self.path):
             if self.state.exists() and not resume:
                 raise UserError(f"{self.path} holds a run; give --resume to go on, or another --output")
-            yield
+            try:
+                yield
+            except UserError:
+                self._remove_empty(made)
+                raise
+
+    def _remove_empty(self, made: list[Path]) -> None:
+        """Remove folders that were made, deepest first, where nothing but the lock lies in this one."""
+        if made and [file.name for file in self.path.iterdir()] == [_LOCK]:
+            with suppress(OSError):
+                (self.path / _LOCK).unlink()
+                for place in made:
+                    place.rmdir()
 
     @contextmanager
     def named_in_errors(self) -> Iterator[None]:

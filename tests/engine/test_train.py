@@ -124,6 +124,14 @@ class TestRefusals:
             train(config, train_set, val_set, TrainingOptions(tmp_path / "nowhere", "tiny", resume=True))
         assert not (tmp_path / "nowhere").exists()
 
+    @pytest.mark.parametrize("refused", [{"init": "nobody"}, {"freeze_trunk": True}])
+    def test_a_refused_run_leaves_no_folder(self, config, train_set, val_set, tmp_path, refused):
+        (tmp_path / "mine").mkdir()
+        for output in (tmp_path / "runs" / "new", tmp_path / "mine"):
+            with pytest.raises(UserError):
+                train(config, train_set, val_set, TrainingOptions(output, "tiny", **refused))
+        assert [file.name for file in tmp_path.iterdir()] == ["mine"], "a folder that was there stays"
+
     def test_damaged_state_names_the_last_good_checkpoint(self, config, train_set, val_set, tmp_path):
         resumed = TrainingOptions(tmp_path, "tiny", resume=True)
         (tmp_path / "state.safetensors").write_bytes(b"no state")
