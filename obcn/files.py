@@ -21,6 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         NotWrittenError: no room left, no permission, a folder in its place.
     """
+    if not path.name:
+        raise NotWrittenError(f"{path} is a folder; name a file to write")
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         yield temporary
