@@ -160,6 +160,12 @@ def _has_one_distribution(detector: Detector) -> bool:
     return detector.codec.num_stages > 0 and isinstance(heads, OffsetRoIHeads) and heads.box_head.num_groups == 1
 
 
+def _fewest_labels(codec: OffsetCodec) -> int:
+    """Of each coordinate, in the stage that has the fewest."""
+    stages = codec.explain(torch.zeros(1, codec.num_outputs)).stages
+    return min(stage.probabilities.shape[-1] for stage in stages)
+
+
 @app.command()
 def main(
     data: Annotated[Path, typer.Option(help="Where the photos lie, a YAML as `obcn train` takes it.")],
@@ -180,6 +186,12 @@ def main(
         raise UserError(
             f"{model} is a cascade, or keeps no distribution, or one per class; name a detector of one class-agnostic "
             "head with bins"
+        )
+    labels = _fewest_labels(detector.codec)
+    if labels < LARGEST:
+        raise UserError(
+            f"{model} keeps {labels} probabilities of each coordinate, and the {LARGEST} largest are read; name a "
+            "detector with more bins"
         )
     ids, records = category_ids(detector, train_set), train_set.images[:photos]
     with progress_bar(Console(stderr=True)) as bar:

@@ -85,6 +85,15 @@ def test_a_cascade_is_refused(data, monkeypatch) -> None:
     assert "name a detector of one class-agnostic head with bins" in str(result.exception)
 
 
+def test_a_head_of_too_few_bins_is_refused(data, monkeypatch) -> None:
+    few = build(compact_config(offsets=BinOffsets(codec="bins", num_bins=1)))
+    monkeypatch.setattr(learned_ranking, "load_for_inference", lambda _: (few, None))
+    result = call("learned_ranking", "--data", data, "--model", "few.safetensors")
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception).startswith("few.safetensors keeps 3 probabilities of each coordinate, and the 4")
+    assert str(result.exception).endswith("name a detector with more bins")
+
+
 def test_the_script_writes_a_row_for_each_way(data, tmp_path) -> None:
     result = call("learned_ranking", "--data", data, "--photos", 2, "--output", tmp_path)
     assert result.exit_code == 0, result.output
