@@ -94,6 +94,33 @@ def numbers_table(boxes: Mapping[str, Tensor], palette: Palette, belief: Belief 
     return scrolling(table, "All boxes in numbers")
 
 
+def sides_table(belief: Belief, truth: Tensor | None) -> str:
+    """HTML of how sure a head is of each side, and where the truth lies, if that is known.
+
+    Args:
+        belief: one object's.
+        truth: (4,) the true box in pixels.
+    """
+    # Positive is outwards for all four.
+    outwards = belief.final.new_tensor([-1, -1, 1, 1])
+    names, spreads = ("left", "top", "right", "bottom"), belief.side_spread.tolist()
+    extents = (belief.final[2:] - belief.final[:2]).tolist() * 2
+    away = None if truth is None else ((truth - belief.final) * outwards).tolist()
+    heads = ["spread, px", "of the box's size", *([] if away is None else ["truth lies, px", "in spreads"])]
+    body = []
+    for number, (name, spread, extent) in enumerate(zip(names, spreads, extents, strict=True)):
+        cells = [f"± {spread:.1f}", f"{spread / max(extent, 1.0):.0%}"]
+        if away is not None:
+            way = "further out" if away[number] > 0 else "further in"
+            cells += [f"{abs(away[number]):.1f} <span>{way}</span>", f"{abs(away[number]) / max(spread, 0.05):.1f}"]
+        body.append(f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    table = (
+        f'<table class="obcn-numbers"><thead><tr><td></td>{columns}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    )
+    return scrolling(table, "Sides in numbers")
+
+
 def _sample(line: Line) -> str:
     # Streamlit strips SVG out of HTML; a gradient draws strokes as well.
     ends = [0.0, *accumulate(strokes(line))]

@@ -16,7 +16,7 @@ from app.components.chart import chart
 from app.components.refinement import refinement
 from app.components.verdicts import verdicts
 from app.exports import export_figures, export_table
-from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
+from app.markup import Fact, facts, line_key, numbers, numbers_table, plain, sides_table
 from obcn.figures.belief import Belief, box_iou
 from obcn.figures.crops import refinement_figure, sides_figure, verdicts_figure
 from obcn.figures.histograms import coordinate_histograms
@@ -38,6 +38,10 @@ FLOOR_SAY = (
 )
 REFINEMENT, VERDICTS, SIDES = "From candidate to box", "Where each one puts it", "How sure of each side"
 SIDES_SAY = "Bands reach one standard deviation to either side: the wider, the less the head knows where that side is."
+KNEW_SAYS = (
+    "How far the truth lies from each side, in pixels and in the head's own spreads. Of an honest head's sides about "
+    "two thirds lie within one of theirs."
+)
 REFINEMENT_SAY = "Stage 1 moves the candidate; later stages, if there are any, correct what it leaves over."
 VERDICTS_SAY = "Who is closest: compare where each answer puts the four sides of this object."
 
@@ -241,8 +245,14 @@ def _draw_crops(view: ObjectView) -> None:
         st.caption(VERDICTS_SAY)
         verdicts(image, view.answers, view.palette, "verdicts")
     if view.belief is not None:
+        left, right = st.columns(2)
         with left:
             st.subheader(SIDES, anchor=False)
             st.caption(SIDES_SAY)
             chart(sides_figure(image, view.belief, view.palette), "sides", alt="The box with a band along each side")
+        with right:
+            truth = view.seen.truth_of(view.item)
+            st.subheader("Sides in numbers" if truth is None else "Did it know?", anchor=False)
+            st.caption("The same spreads in numbers." if truth is None else KNEW_SAYS)
+            st.html(sides_table(view.belief, truth))
     export_figures(view.crops(), "export-crops")

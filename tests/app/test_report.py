@@ -3,13 +3,14 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 from PIL import Image
 
 from app.compare.comparison import Comparison, Settings
 from app.compare.found_objects import find_objects
 from app.compare.object_view import headline, view_of
 from app.compare.report import detections_table, report_html
-from app.markup import Fact, facts, line_key, numbers, numbers_table, plain
+from app.markup import Fact, facts, line_key, numbers, numbers_table, plain, sides_table
 from app.photos import Photo
 from obcn.checkpoints import Card
 from obcn.figures.lines import model_lines, with_models
@@ -101,6 +102,33 @@ def test_text_from_outside_cannot_become_markup(seen) -> None:
     assert 'role="region" tabindex="0" aria-label="All boxes in numbers"' in table, "the keyboard can scroll it"
     assert (table.count('<th scope="col">'), table.count('<th scope="row">'), table.count("<th")) == (4, 1, 6)
     assert plain("[a](b) $x$ :red[y] *z*") == r"\[a\](b) \$x\$ \:red\[y\] \*z\*"
+
+
+def test_sides_say_where_the_truth_lies_and_how_many_spreads_that_is(seen) -> None:
+    belief = view_of(seen, seen.objects[0], "obcn", palette_of(seen)).belief
+    assert belief is not None
+    belief = replace(
+        belief,
+        final=torch.tensor([20.0, 30.0, 100.0, 90.0]),
+        side_spread=torch.tensor([8.0, 3.0, 4.0, 0.0]),
+    )
+
+    def rows(truth: torch.Tensor | None) -> list[list[str]]:
+        html = sides_table(belief, truth)
+        return [re.findall(r"<(?:th|td)[^>]*>(.*?)</(?:th|td)>", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]
+
+    assert rows(None)[1:] == [
+        ["left", "± 8.0", "10%"],
+        ["top", "± 3.0", "5%"],
+        ["right", "± 4.0", "5%"],
+        ["bottom", "± 0.0", "0%"],
+    ]
+    assert [row[3:] for row in rows(torch.tensor([16.0, 33.0, 98.0, 90.5]))[1:]] == [
+        ["4.0 <span>further out</span>", "0.5"],
+        ["3.0 <span>further in</span>", "1.0"],
+        ["2.0 <span>further in</span>", "0.5"],
+        ["0.5 <span>further out</span>", "10.0"],
+    ]
 
 
 def test_the_table_gives_every_box_in_pixels_with_the_spread(seen) -> None:
