@@ -59,10 +59,16 @@ def known_of(graph: Graph, hints: Hints) -> Known:
         assumed.append("photos are stretched to the input's size")
     if "mean" not in stated and "std" not in stated:
         names = {value.name for value in graph.inputs}
-        paddle = any(one.domain == "Paddle" for one in graph.model.opset_import)
+        domains = {one.domain for one in graph.model.opset_import}
+        paddle = "Paddle" in domains or "PaddlePaddle" in graph.model.graph.name
         if paddle and "scale_factor" not in names:
             settings |= IMAGENET
             assumed.append("colours are normalised by ImageNet's mean and deviation, as PicoDet's are")
+        elif paddle:
+            assumed.append(
+                "colours are divided by 255, and no more, as PP-YOLOE+'s are; PP-YOLOE and PicoDet want "
+                "mean=0.485,0.456,0.406 and std=0.229,0.224,0.225"
+            )
         else:
             assumed.append("colours are divided by 255, and no more")
     if "channels" not in stated:

@@ -190,3 +190,11 @@ def test_metadata_say_how_photos_are_padded(tmp_path: Path, said: str, pad: str)
     assert detector._preprocessing.pad == pad
     assert detector._preprocessing.resize == "letterbox"
     assert detector.card.assumed == ()
+
+
+@pytest.mark.parametrize(("form", "said"), [("nano", "by ImageNet's mean"), ("paddle", "PicoDet want mean=0.485")])
+def test_a_graph_of_paddles_is_known_by_its_name(exported: Files, tmp_path: Path, form: str, said: str):
+    model = onnx.load(exported(form))
+    model.graph.name = "PaddlePaddle Graph 0"
+    onnx.save(model, tmp_path / "x.onnx")
+    assert any(said in one for one in open_exported(tmp_path / "x.onnx").card.assumed)
