@@ -17,6 +17,8 @@ from obcn.exported.structure import Distribution, find_distributions, made_of
 # How far decoded boxes may lie from the file's own, in pixels of the network's input: rounding, and no more.
 TOLERANCE = 0.1
 TOLERANCE_HALF = 4.0
+# Of a box that a file chose, with its score, its class and the photo's number.
+MOST_COLUMNS = 7
 ALIKE = "all distributions say the same of the check picture, so nothing tells one side from another: is it trained?"
 
 
@@ -236,14 +238,16 @@ def _off_from_outputs(
             columns = rows.shape[1]
             if columns < 4 or len(rows) > len(known) or columns > len(rows) + 200:
                 continue
-            # Behind a batch's number (TensorRT's form, YOLO-NAS's), a class and a score (Paddle's), or in front.
-            for first in range(columns - 3) if columns <= 7 else (0, columns - 4):
-                boxes = rows[:, first : first + 4]
-                # Rows of one number fill up what was not found.
-                found = boxes[(boxes != boxes[:, :1]).any(1)][:300]
-                if not len(found):
+            # Rows of one number fill up what was not found.
+            found = rows[(rows != rows[:, :1]).any(1)][:300]
+            if not len(found):
+                if columns <= MOST_COLUMNS:
                     return 0.0
-                off += [_farthest(found, kind, known, limits) for kind in box_layouts(found, len(found))]
+                continue
+            # Behind a batch's number (TensorRT's form, YOLO-NAS's), a class and a score (Paddle's), or in front.
+            for first in range(columns - 3) if columns <= MOST_COLUMNS else (0, columns - 4):
+                boxes = found[:, first : first + 4]
+                off += [_farthest(boxes, kind, known, limits) for kind in box_layouts(boxes, len(boxes))]
     return min(off)
 
 
