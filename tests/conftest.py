@@ -9,6 +9,9 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Importing makes little garbage and a great many objects, which would be looked through again and again.
+gc.disable()
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have pytest-xdist hand out files in the order below; it would begin with those of the most tests."""
@@ -31,3 +34,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What was imported stays: the garbage collector need not look through all of it time and again."""
     gc.freeze()
+    gc.enable()
