@@ -3,8 +3,10 @@
 import json
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -144,6 +146,19 @@ def test_evaluation_in_two_processes_is_that_of_one(own_folder, tmp_path):
     order = list(rows[0].columns)
     first, second = (frame.astype(str).sort_values(order, ignore_index=True) for frame in rows)
     assert first.equals(second)
+
+
+@pytest.mark.slow
+def test_a_page_that_a_test_left_as_main_is_not_run_again(tmp_path, monkeypatch):
+    page = tmp_path / "page.py"
+    page.write_text("raise SystemExit('the page was run')")
+    main = ModuleType("__main__")
+    main.__file__ = str(page)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    process = Forked("-c", "pass")
+    errors = process.finish(timeout=600)
+    assert process.returncode == 0, errors
+    assert sys.modules["__main__"] is main
 
 
 class TestShares:
