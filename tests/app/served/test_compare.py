@@ -123,7 +123,7 @@ def test_boxes_can_be_chosen_by_keyboard_and_light_up_in_both_panels(first_sampl
     expect(box).to_have_attribute("aria-label", re.compile(r"obcn: \w+ [01]"))
 
 
-def test_a_file_that_is_no_photo_gets_one_line_and_no_traceback(window, address) -> None:
+def test_a_file_that_is_no_photo_gets_one_line_and_one_without_an_object_says_what_to_try(window, address) -> None:
     page = open_page(window, address)
     upload(page, "letter.jpg", b"Dear photo, ...")
     # On the page itself the words for a first visit may still stand.
@@ -132,13 +132,12 @@ def test_a_file_that_is_no_photo_gets_one_line_and_no_traceback(window, address)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     page.screenshot(path=SCREENSHOTS / "compare-unreadable.png")
 
-
-def test_a_photo_without_an_object_says_what_to_try(window, address) -> None:
-    page = open_page(window, address)
     buffer = io.BytesIO()
     Image.new("RGB", (320, 240), (122, 141, 160)).save(buffer, "JPEG")
     upload(page, "sky.jpg", buffer.getvalue())
-    expect(page.get_by_test_id("stAlert")).to_contain_text("No object scores above", timeout=SLOW)
+    expect(page.get_by_test_id("stMain").get_by_test_id("stAlert")).to_contain_text(
+        "No object scores above", timeout=SLOW
+    )
     expect(boxes(page, "obcn")).to_have_count(0)
     page.screenshot(path=SCREENSHOTS / "compare-nothing.png")
 
