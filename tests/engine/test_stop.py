@@ -19,7 +19,7 @@ from obcn.engine.folder import RunFolder
 from obcn.engine.train import TrainingOptions, train
 from obcn.errors import RunStoppedError, UserError
 from obcn.files import replacing, write_whole
-from tests.engine.test_resume import figures, saved_step, start_command, start_frequent
+from tests.engine.test_resume import figures, frequent, saved_step, start_command, start_frequent
 
 
 @pytest.fixture(scope="module")
@@ -129,17 +129,19 @@ def test_a_script_that_is_interrupted_ends_with_its_loader(folder, tmp_path):
 @pytest.mark.slow
 def test_a_second_run_in_the_same_folder_is_refused_until_the_first_is_gone(run, folder, tmp_path):
     output = tmp_path / "run"
-    first = start_frequent(folder, output)
+    first = frequent(folder, output)
     while not output.is_dir() or saved_step(output) < 2:
-        assert first.poll() is None, first.stderr.read()
+        assert first.poll() is None, first.errors()
         time.sleep(0.005)
     first.send_signal(signal.SIGSTOP)
-    for resume in (False, True):
-        with pytest.raises(UserError, match=rf"another run \(process {first.pid} on .* is at work in .*/run; wait"):
-            run(output, resume=resume)
-    # Killed alone: its loader lives a little longer, and must not keep the folder.
-    first.kill()
-    first.wait()
+    try:
+        for resume in (False, True):
+            with pytest.raises(UserError, match=rf"another run \(process {first.pid} on .* is at work in .*/run; wait"):
+                run(output, resume=resume)
+    finally:
+        # Killed alone: its loader lives a little longer, and must not keep the folder.
+        first.send_signal(signal.SIGKILL)
+        first.finish(timeout=60)
     with RunFolder(output).opened(resume=True):
         pass
 
