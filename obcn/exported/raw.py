@@ -9,7 +9,7 @@ from obcn.exported.graph import Graph
 from obcn.exported.layout import Pyramid, pyramids
 from obcn.exported.reading import MadeBy, RawLogits, Reading, Scores, Tensors, columns_last
 from obcn.exported.scores import are_scores
-from obcn.exported.structure import from_maps
+from obcn.exported.structure import chooses, from_maps
 
 
 def find_raw(
@@ -23,9 +23,11 @@ def find_raw(
         None where the outputs have no such shape.
     """
     outputs = {name: tensors[name] for name in graph.outputs if name in tensors}
+    if chooses(graph):
+        return None
     levels: dict[int, list[tuple[str, int]]] = {}
     for name, tensor in outputs.items():
-        counted = _cells_and_columns(tensor, width, height)
+        counted = _cells_and_columns(tensor, width, height, alone=len(outputs) == 1)
         # As many queries as cells would be a coincidence, but a hundred of either are common.
         if counted is None or not from_maps(graph, name):
             return None
@@ -75,8 +77,8 @@ def find_raw(
     return Reading("raw", points, (logits,), where, pyramid, assumed=tuple(assumed))
 
 
-def _cells_and_columns(tensor: np.ndarray, width: int, height: int) -> tuple[int, int] | None:
-    """How many cells an output covers, and how many numbers each has."""
+def _cells_and_columns(tensor: np.ndarray, width: int, height: int, alone: bool) -> tuple[int, int] | None:
+    """How many cells an output covers, and how many numbers each has; of an output ``alone`` fewer than cells."""
     shape = tensor.shape[1:] if tensor.ndim > 2 and tensor.shape[0] == 1 else tensor.shape
     if tensor.dtype.kind != "f":
         return None
@@ -86,7 +88,10 @@ def _cells_and_columns(tensor: np.ndarray, width: int, height: int) -> tuple[int
         return None
     # The smallest level of a pyramid may have fewer cells than numbers for each.
     by_rows = sorted((shape, shape[::-1]), reverse=True)
-    return next((found for found in by_rows if next(pyramids(found[0], width, height), None) is not None), None)
+    for rows, columns in by_rows:
+        if next(pyramids(rows, width, height), None) is not None and (columns < rows or not alone):
+            return rows, columns
+    return None
 
 
 def _raw_pyramid(sizes: Sequence[int], width: int, height: int) -> Pyramid | None:

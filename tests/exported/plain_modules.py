@@ -74,13 +74,28 @@ class FinishedForm(PlainForm):
 
 
 class AnchorsForm(PlainForm):
-    """Nine boxes for each cell, none chosen: RetinaNet's and SSD's form, (1, 9 A, 4 + classes)."""
+    """Nine boxes for each cell, none chosen: RetinaNet's and SSD's form, (1, 9 A, 4 + classes).
+
+    Args:
+        best: so many of them, box, score and class, and none suppressed: EfficientDet's form, (1, best, 6).
+    """
+
+    def __init__(self, best: int = 0) -> None:
+        super().__init__()
+        self.best = best
 
     def forward(self, photos: Tensor) -> Tensor:
         rows = super().forward(photos).transpose(1, 2)
         sizes = torch.linspace(0.5, 2.0, 9)[:, None] * torch.tensor([0.0, 0.0, 1.0, 1.0]) + torch.tensor([1.0, 1, 0, 0])
         boxes = (rows[:, :, None, :4] * sizes).reshape(1, -1, 4)
-        return torch.cat((boxes, rows[..., 4:].repeat_interleave(9, 1)), -1)
+        every = rows[..., 4:].repeat_interleave(9, 1)
+        if not self.best:
+            return torch.cat((boxes, every), -1)
+        centre, size = boxes.split(2, -1)
+        scores, labels = every.max(-1)
+        scores, chosen = scores.topk(self.best)
+        found = torch.cat((centre - size / 2, centre + size / 2), -1).gather(1, chosen[..., None].repeat(1, 1, 4))
+        return torch.cat((found, scores[..., None], labels.gather(1, chosen)[..., None].float()), -1)
 
 
 class PicoForm(YoloForm):

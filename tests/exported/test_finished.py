@@ -14,7 +14,9 @@ from torch import nn
 from obcn.errors import UserError
 from obcn.explain import select
 from obcn.exported import coco, open_exported
+from obcn.exported.graph import Graph
 from obcn.exported.preprocessing import Preprocessing
+from obcn.exported.structure import from_maps
 from obcn.models.scoring import photo_tensor
 from tests.exported.modules import CLASSES, YoloForm, export
 from tests.exported.plain_modules import AnchorsForm, DetrForm, FinishedForm, FlatForm, PicoForm
@@ -127,8 +129,21 @@ def test_one_more_score_than_names_asks_what_it_is(tmp_path: Path):
         open_exported(written(DetrForm(), tmp_path, names=str([f"c{n}" for n in range(91)])))
 
 
-def test_many_boxes_for_each_cell_are_left_to_nms(tmp_path: Path):
-    assert open_exported(written(AnchorsForm(), tmp_path)).card.suppress
+@pytest.mark.parametrize(("best", "suppress"), [(0, True), (2000, True), (20, False)])
+def test_many_boxes_for_each_cell_are_left_to_nms(tmp_path: Path, best: int, suppress: bool):
+    assert open_exported(written(AnchorsForm(best), tmp_path)).card.suppress == suppress
+
+
+def test_the_shape_of_a_map_makes_no_map_of_what_it_shapes():
+    nodes = [
+        helper.make_node("Conv", ["photo", "kernel"], ["map"]),
+        helper.make_node("Shape", ["map"], ["sizes"]),
+        helper.make_node("MatMul", ["queries", "weights"], ["numbers"]),
+        helper.make_node("Reshape", ["numbers", "sizes"], ["boxes"]),
+        helper.make_node("Reshape", ["map", "sizes"], ["cells"]),
+    ]
+    made = Graph(helper.make_model(helper.make_graph(nodes, "made", [], [])))
+    assert (from_maps(made, "boxes"), from_maps(made, "cells")) == (False, True)
 
 
 # Cut off
