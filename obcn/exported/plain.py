@@ -156,7 +156,7 @@ def _one_each(outputs: Tensors, count: int, kinds: str, but: str) -> str | None:
     """The first output of these kinds of numbers that has one for each of ``count`` boxes."""
     for name, tensor in outputs.items():
         longer = [side for side in tensor.shape if side != 1]
-        if name != but and tensor.dtype.kind in kinds and longer in ([count], [] if count == 1 else [count]):
+        if name != but and tensor.dtype.kind in kinds and longer == ([] if count == 1 else [count]):
             return name
     return None
 

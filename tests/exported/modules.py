@@ -235,8 +235,8 @@ class DFineForm(nn.Module):
 class PlainForm(_Head):
     """YOLO's output with no distribution behind it: one number for each side."""
 
-    def __init__(self) -> None:
-        super().__init__(bins=1)
+    def __init__(self, classes: int = len(CLASSES)) -> None:
+        super().__init__(bins=1, classes=classes)
 
     def forward(self, photos: Tensor) -> Tensor:
         maps = self.trunk(photos)

@@ -80,8 +80,8 @@ class AnchorsForm(PlainForm):
         best: so many of them, box, score and class, and none suppressed: EfficientDet's form, (1, best, 6).
     """
 
-    def __init__(self, best: int = 0) -> None:
-        super().__init__()
+    def __init__(self, best: int = 0, classes: int = 3) -> None:
+        super().__init__(classes)
         self.best = best
 
     def forward(self, photos: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from obcn.errors import UserError
 from obcn.explain import select
 from obcn.exported import coco, open_exported
 from obcn.exported.graph import Graph
+from obcn.exported.plain import _one_each
 from obcn.exported.preprocessing import Preprocessing
 from obcn.exported.structure import from_maps
 from obcn.models.scoring import photo_tensor
@@ -132,6 +133,25 @@ def test_one_more_score_than_names_asks_what_it_is(tmp_path: Path):
 @pytest.mark.parametrize(("best", "suppress"), [(0, True), (2000, True), (20, False)])
 def test_many_boxes_for_each_cell_are_left_to_nms(tmp_path: Path, best: int, suppress: bool):
     assert open_exported(written(AnchorsForm(best), tmp_path)).card.suppress == suppress
+
+
+def test_as_many_numbers_as_a_pyramid_has_cells_are_no_cells(tmp_path: Path):
+    # Strides of 32 and 64 px have 26 cells here; each of these boxes has 26 numbers.
+    card = open_exported(written(AnchorsForm(classes=22), tmp_path)).card
+    assert (card.family, len(card.classes)) == ("none", 22)
+
+
+def test_one_box_alone_has_its_score_and_label_beside_it():
+    outputs = {
+        name: np.zeros(shape, kind)
+        for name, shape, kind in (
+            ("boxes", (1, 4), "f4"),
+            ("count", (2,), "i8"),
+            ("scores", (1,), "f4"),
+            ("labels", (1, 1), "i8"),
+        )
+    }
+    assert [_one_each(outputs, 1, kinds, "boxes") for kinds in ("f", "iu")] == ["scores", "labels"]
 
 
 def test_the_shape_of_a_map_makes_no_map_of_what_it_shapes():

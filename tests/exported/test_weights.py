@@ -49,7 +49,7 @@ def test_other_weights_are_refused(apart: Path):
         open_exported(apart)
 
 
-@pytest.mark.parametrize("place", ["../secret", "/etc/passwd", "folder/secret"])
+@pytest.mark.parametrize("place", ["../secret", "/etc/passwd", "folder/secret", "x.onnx"])
 def test_weights_are_read_from_no_other_folder(apart: Path, place: str):
     (apart.parent / "folder").mkdir()
     (apart.parent / "folder" / "secret").write_bytes(apart.with_name("x.onnx.data").read_bytes())
