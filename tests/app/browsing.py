@@ -6,6 +6,23 @@ from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "tests" / "screenshots"
+# Resolves once a page has been as it is for a quarter of a second: no script runs and nothing changes or glides. A
+# thread that is busy looks less often, so it takes looks that found nothing, not time.
+STILL = """() => new Promise((resolve) => {
+    let quiet = 0;
+    const watcher = new MutationObserver(() => { quiet = 0; });
+    watcher.observe(document.documentElement, {
+        subtree: true, childList: true, attributes: true, characterData: true,
+    });
+    const ends = (animation) => animation.effect.getComputedTiming().endTime < Infinity;
+    const look = () => {
+        const running = document.querySelector("[data-test-script-state]:not([data-test-script-state=notRunning])");
+        const gliding = document.getAnimations().some((one) => one.playState === "running" && ends(one));
+        quiet = running || gliding ? 0 : quiet + 1;
+        if (quiet > 5) { watcher.disconnect(); resolve(); } else { setTimeout(look, 50); }
+    };
+    look();
+})"""
 SLOW = 600_000  # ms; the first visit also loads PyTorch and both checkpoints, perhaps on a busy machine
 
 
@@ -45,7 +62,7 @@ def finished(page: Page) -> None:
 def settled(page: Page) -> None:
     """Wait until the server has nothing left to say and boxes have stopped gliding."""
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOW)
-    page.wait_for_timeout(600)
+    page.evaluate(STILL)
 
 
 def upload(page: Page, name: str, data: bytes) -> None:
@@ -81,6 +98,6 @@ def whole_page(page: Page, name: str) -> None:
     height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
     window = page.viewport_size
     page.set_viewport_size({"width": window["width"], "height": height})
-    page.wait_for_timeout(800)
+    page.evaluate(STILL)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
     page.set_viewport_size(window)

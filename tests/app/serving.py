@@ -29,6 +29,7 @@ BROWSER_ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--no-opt",  # a page is gone before code that is compiled anew for speed has paid for that
 ]
 
 
