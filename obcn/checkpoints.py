@@ -129,15 +129,13 @@ def load_checkpoint(name_or_path: str, device: str = "cpu") -> tuple[Detector, C
     try:
         # Weightless: a card may describe more than the memory holds, but its file does not lie about its own size.
         with torch.device("meta"):
-            described = build_detector(card.config, card.classes).state_dict()
-        fits = shapes == {name: tuple(value.shape) for name, value in described.items()}
+            detector = build_detector(card.config, card.classes)
+        fits = shapes == {name: tuple(value.shape) for name, value in detector.state_dict().items()}
     except (RuntimeError, UserError) as error:
         raise UserError(f"{path} does not fit the model that {card_path(path).name} describes ({error})") from error
     if not fits:
         raise UserError(f"{path} does not fit the model that {card_path(path).name} describes")
-    weights = read_weights(path)
-    detector = build_detector(card.config, card.classes)
-    detector.load_state_dict(weights)
+    detector.to_empty(device="cpu").load_state_dict(read_weights(path))
     return detector.to(device).eval(), card
 
 
