@@ -76,7 +76,7 @@ class PhotoDetector:
             decode: how a distribution becomes an offset, ``"expectation"`` or ``"argmax"``; by default as trained.
 
         Raises:
-            UserError: a photo cannot be read or is none of these, or there is no such way to decode.
+            UserError: a photo cannot be read or is none of these, or there is no such way to decode, or none at all.
 
         Examples:
             >>> import numpy as np, obcn
@@ -93,6 +93,8 @@ class PhotoDetector:
         photo = _as_image(source)
         if decode not in (None, *get_args(DecodeRule)):
             raise UserError(f"decode is {decode!r}; give one of {', '.join(get_args(DecodeRule))}")
+        if decode is not None and self.network.codec.rule is None:
+            raise UserError(f"{self.name} keeps no distribution to decode by {decode}; leave decode out")
         found = detect_above(self.network, photo, score, self.network.codec.decoding(decode))
         return Found(photo, self.name, self.classes, found)
 

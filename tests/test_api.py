@@ -128,6 +128,11 @@ def test_an_unknown_way_to_decode_is_one_line(detector) -> None:
         detector.predict(SAMPLES / "dog.jpg", decode="mode")
 
 
+def test_a_regression_has_nothing_to_decode() -> None:
+    with pytest.raises(UserError, match="regression keeps no distribution to decode by argmax"):
+        obcn.load("regression").predict(SAMPLES / "dog.jpg", decode="argmax")
+
+
 def test_a_figure_holds_what_the_app_draws_of_each_coordinate(detector) -> None:
     found = detector.predict(SAMPLES / "dog.jpg")
     figure = found.figure(0, beside={"another": found.boxes[0] + 1})
