@@ -96,4 +96,6 @@ def _describe(problem) -> str:
     where = ".".join(str(part)[:60] for part in problem["loc"]) or "file"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {where!r}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
     return f"{where}: {problem['msg']}"

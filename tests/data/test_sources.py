@@ -75,7 +75,7 @@ def test_unknown_key_is_named(tmp_path):
 
 
 def test_missing_key_is_named(tmp_path):
-    assert "voc.val.split: Field required" in refusal(tmp_path, VOC.replace(", split: val", ""))
+    assert "voc.val.split is missing" in refusal(tmp_path, VOC.replace(", split: val", ""))
 
 
 @pytest.mark.parametrize("text", ["format: tfrecord", "train: {}\nval: {}", "[1, 2]", "format: [coco]"])

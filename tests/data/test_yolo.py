@@ -209,7 +209,7 @@ def test_a_damaged_label_file_is_named_with_its_line(folder, label, words):
         ({"names": "cat"}, "yolo.names"),
         ({"nc": 3}, "nc is 3, but there are 2 names"),
         ({"kpt_shape": [17, 3]}, "labels with keypoints are not read"),
-        ({"val": None}, "yolo.val: Field required"),
+        ({"val": None}, "yolo.val is missing"),
         ({"train": []}, "yolo.train"),
     ],
 )
