@@ -4,6 +4,7 @@ import pytest
 import torch
 from torchvision.ops import MultiScaleRoIAlign
 
+from obcn.exporting.network import Pool
 from obcn.models.roi_align import PyramidRoIAlign
 
 NAMES = ["0", "1", "2"]
@@ -43,6 +44,16 @@ def test_pooled_features_and_their_gradients_are_torchvisions(size):
     for our_gradient, their_gradient in gradients:
         assert their_gradient.abs().max() > 0
         torch.testing.assert_close(our_gradient, their_gradient, atol=1e-5, rtol=1e-5)
+
+
+def test_what_is_exported_pools_the_same_for_boxes_of_all_levels():
+    pyramid = {name: level[:1] for name, level in _pyramid().items()}
+    boxes = _boxes(40, 1)
+    ours = PyramidRoIAlign(NAMES, 7, sampling_ratio=2)
+    expected = ours(pyramid, [boxes], [(96, 160)])
+    assert len(ours.map_levels([boxes]).unique()) == 3
+    whole = [torch.zeros(1, 5, 256 // stride, 256 // stride) for stride in (8, 16, 32)]
+    torch.testing.assert_close(Pool(NAMES, whole, ours)(pyramid, boxes), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_batch_of_another_size_is_pooled_at_its_own_scale():
