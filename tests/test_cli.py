@@ -233,6 +233,7 @@ def test_eval_of_data_that_leave_out_classes_says_which_to_add(small_coco, tmp_p
     assert result.returncode == 2
 
 
+@pytest.mark.slow
 def test_predict_on_a_text_file(tmp_path: Path) -> None:
     file = tmp_path / "notes.jpg"
     file.write_text("no photo")

@@ -18,6 +18,7 @@ from obcn.studies.study import Row, Study
 from tests.analysis.heads import BINS, REGRESSION, new_run, protocol, weights
 
 
+@pytest.mark.slow
 def test_the_trained_head_scores_on_kept_features_as_it_does_on_photos(detector, samples, features) -> None:
     (found,) = score_side_by_side([detector.roi_heads], [{"own": detector.codec}], features)
     direct = evaluate(detector, samples)
@@ -101,6 +102,7 @@ def test_a_cascade_trains_beside_single_heads(tmp_path, detector, features) -> N
     assert torch.equal(weights(alone), weights(cascade))
 
 
+@pytest.mark.slow
 def test_a_cascade_is_judged_as_the_detector_that_holds_it(detector, samples, features) -> None:
     """Mutant: a cascade among single heads is judged by one of its stages, or by another head's figures."""
     cascade = CascadeRoIHeads([detector.roi_heads] * 2)
@@ -113,6 +115,7 @@ def test_a_cascade_is_judged_as_the_detector_that_holds_it(detector, samples, fe
     assert abs(both["AP"] - single["AP"]) > 0.1, "or the two could be mixed up"
 
 
+@pytest.mark.slow
 def test_a_study_keeps_its_outcomes_and_trains_nothing_twice(tmp_path, samples, monkeypatch) -> None:
     rows = (
         Row(name="regression", head=REGRESSION),

@@ -94,6 +94,7 @@ def test_a_head_of_too_few_bins_is_refused(data, monkeypatch) -> None:
     assert str(result.exception).endswith("name a detector with more bins")
 
 
+@pytest.mark.slow
 def test_the_script_writes_a_row_for_each_way(data, tmp_path) -> None:
     result = call("learned_ranking", "--data", data, "--photos", 2, "--output", tmp_path)
     assert result.exit_code == 0, result.output

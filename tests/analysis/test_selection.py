@@ -24,6 +24,7 @@ def test_the_grid_crosses_what_a_head_can_do() -> None:
     assert {way.rank_by for way in grid(plain, [1.0], [0.1], knows_certainty=False)} == {"score"}
 
 
+@pytest.mark.slow
 def test_the_rows_of_what_ships_are_what_evaluation_says(samples) -> None:
     """Mutants: voting or ranking left out, boxes in the network's pixels, candidates of too low a score left in."""
     detector, _ = load_for_inference("obcn")

@@ -101,6 +101,7 @@ def test_regression_alone_has_no_beliefs_to_check() -> None:
     assert len(app.get("plotly_chart")) == 4 + 4 + 4 + 1
 
 
+@pytest.mark.slow
 def test_a_chosen_bar_offers_its_objects_of_every_head(monkeypatch) -> None:
     went = []
     monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: went.append((page, dict(query_params))))
@@ -117,6 +118,7 @@ def test_a_chosen_bar_offers_its_objects_of_every_head(monkeypatch) -> None:
     assert link["measure"] == "error in x, pixels"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unit", "offered"), [("pixels", ["bins", "sides"]), ("normalised offset", ["bins"])])
 def test_a_bar_offers_the_objects_of_the_heads_that_have_its_error(unit, offered) -> None:
     sides = write("b.parquet", "sides", 1, ("left", "top", "right", "bottom"))
@@ -180,6 +182,7 @@ def test_records_just_made_in_explore_are_found(monkeypatch) -> None:
     assert "How far off" in sections(app)
 
 
+@pytest.mark.slow
 def test_a_first_visit_finds_what_ships_and_is_told_so(monkeypatch, tmp_path) -> None:
     for name, stages in (("regression", 0), ("obcn", 1)):
         write(f"shipped/{choice.MANY}/{name}.parquet", name, stages)

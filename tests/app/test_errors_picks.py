@@ -57,6 +57,7 @@ def objects_behind(pick, path) -> int:
     return int(keep(objects, pick.filters, measure).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["px", "normalised"])
 def test_every_bar_leads_to_as_many_objects_as_it_counts(models, path, unit):
     table = error_histograms(models)
@@ -68,6 +69,7 @@ def test_every_bar_leads_to_as_many_objects_as_it_counts(models, path, unit):
         assert objects_behind(picks[histogram_key(bar.coordinate, bar.left)], path) == bar.count
 
 
+@pytest.mark.slow
 def test_every_point_of_reliability_leads_to_its_group(models, path):
     tables = {"bins": reliability_of_bins(models), "spreads": reliability_of_spread(models)}
     picks = calibration_picks(tables, 1)

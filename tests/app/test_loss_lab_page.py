@@ -51,6 +51,7 @@ def test_the_error_moves_the_marks_and_where_the_descent_goes(page) -> None:
     assert any(trace["name"] == "target -3.00" for trace in belief["data"])
 
 
+@pytest.mark.slow
 def test_beta_a_m_and_spread_reach_the_losses(page) -> None:
     before = figures_of(page)
     page.slider(key="beta").set_value(0.25).run()

@@ -4,6 +4,7 @@ import re
 from itertools import combinations
 from pathlib import Path
 
+import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.runtime.state.query_params import QueryParams
@@ -24,6 +25,7 @@ def test_every_view_is_in_the_menu() -> None:
     assert sorted(listed) == VIEWS
 
 
+@pytest.mark.slow
 def test_no_key_in_the_address_belongs_to_two_pages(monkeypatch, tmp_path) -> None:
     """Streamlit lets no page write to the address what a control of another is bound to, nor share its value."""
     monkeypatch.chdir(tmp_path)

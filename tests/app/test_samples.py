@@ -78,6 +78,7 @@ def test_truth_has_the_shipped_classes_and_an_example_of_each(truth):
     assert len(set(numbers)) == len(numbers)
 
 
+@pytest.mark.slow
 def test_the_first_sample_shows_the_idea_best_with_the_shipped_pair(truth):
     """Of those without a wrong class: OBCN gains as much as on any, each stage gains, and the mean beats argmax."""
     gains = {}

@@ -189,6 +189,7 @@ def test_files_appear_whole_with_the_umasks_rights_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path) == ["figures.json"]
 
 
+@pytest.mark.slow
 def test_checkpoints_are_readable_by_whom_the_umask_lets(whole):
     mask = os.umask(0)
     os.umask(mask)

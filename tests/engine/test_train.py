@@ -44,6 +44,7 @@ def scalars(output: Path) -> dict[str, list[int]]:
 
 
 class TestOutput:
+    @pytest.mark.slow
     def test_card_says_how_it_was_trained(self, finished, config):
         assert finished.name == "tiny"
         assert finished.classes == ("red", "blue")
@@ -269,6 +270,7 @@ def test_run_with_the_trunk_free_changes_it_but_not_its_first_stages(finished, c
     assert not [name for name in changed if name.startswith(fixed) or ".bn" in name]
 
 
+@pytest.mark.slow
 def test_validation_sees_photos_at_the_size_that_inference_uses(config, train_set, val_set, tmp_path, monkeypatch):
     sizes = []
 

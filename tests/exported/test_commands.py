@@ -111,6 +111,7 @@ def test_eval_leaves_out_classes_that_the_data_does_not_know(exported: Files, an
     assert {row["category_id"] for row in json.loads(found.read_text())} == {2, 3}
 
 
+@pytest.mark.slow
 def test_models_says_what_was_found_and_remembers_what_it_is_told(exported: Files, tmp_path: Path):
     file = tmp_path / "their.onnx"
     file.write_bytes(exported("nano").read_bytes())

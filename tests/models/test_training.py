@@ -33,6 +33,7 @@ def gradients(detector: Detector, photos: Tensor) -> dict[str, Tensor]:
     return {name: one.grad for name, one in detector.backbone.named_parameters() if one.grad is not None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["compact_obcn", "voc_obcn_r50"])
 def test_features_and_gradients_are_the_same(name, monkeypatch) -> None:
     plain = detector_with_norms(name).train()
