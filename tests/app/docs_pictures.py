@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from PIL import Image
 
 from app.detectors import VARIABLE
-from tests.app.browsing import ROOT, SLOW, finished
+from tests.app.browsing import ROOT, SLOW, settled
 from tests.app.sample_records import sample_records
 from tests.app.serving import chromium, served
 
@@ -50,7 +50,7 @@ def take(pictures: dict[str, tuple[str, dict[str, str], str, int]]) -> None:
         for name, (view, words, scheme, height) in pictures.items():
             page = browser.new_page(viewport={"width": 1440, "height": height}, color_scheme=scheme)
             page.goto(f"{address}/{view}?{urlencode(words)}")
-            finished(page)
+            settled(page)
             # Plots and pictures come a little after the script's end, later on a busy machine.
             page.wait_for_function(DRAWN, timeout=SLOW)
             page.wait_for_timeout(3000)

@@ -12,7 +12,7 @@ from PIL import Image
 from obcn.figures.belief import belief_of
 from obcn.figures.lines import model_lines, with_models
 from obcn.figures.palette import LIGHT
-from tests.app.browsing import ROOT, finished, load
+from tests.app.browsing import ROOT, load
 from tests.app.helpers import BINS, detections
 
 BOX = [60.0, 40.0, 120.0, 90.0]
@@ -124,7 +124,6 @@ def test_a_click_names_what_was_seen(name, draw, selector, sent, session, window
 def test_a_page_that_is_loaded_is_drawn_at_full_rate_whatever_tab_lay_before_it(window, address) -> None:
     other = window.context.new_page()
     load(window, f"{address}/loss_lab", motion="no-preference")
-    finished(window)
     frames = """() => new Promise((resolve) => {
         let drawn = 0;
         const draw = () => { drawn += 1; requestAnimationFrame(draw); };

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from obcn.figures.palette import DARK, LIGHT
-from tests.app.browsing import ROOT, SLOW, finished, fits_sideways, load, to_front, whole_page
+from tests.app.browsing import ROOT, SLOW, fits_sideways, load, settled, to_front, whole_page
 from tests.app.sample_records import OBJECTS, sample_records
 
 VIEWS = sorted(path.stem for path in Path(ROOT / "app").glob("*/*.py") if path.stem == path.parent.name)
@@ -51,10 +51,10 @@ def lasting_violations(page: Page) -> list[str]:
 
 def shown(page: Page, view: str, records: bool) -> None:
     """Wait until a page is whole."""
+    settled(page)
     if (view, records) in SHOWN:
         what, count = SHOWN[view, records]
         expect(page.locator(what)).to_have_count(count, timeout=SLOW)
-    finished(page)
 
 
 def expect_ink(page: Page, scheme: str) -> None:
@@ -99,13 +99,13 @@ def test_a_page_is_fit_to_be_seen(windows: dict[int, Page], address: str, view, 
     page = windows[width]
     words = urlencode({WITH_RECORDS[view]: sample_records()}, doseq=True) if records else ""
     visit(page, f"{address}/{'' if view == 'compare' else view}?{words}")
-    expect(page.get_by_role("heading", name=TITLES[view], exact=True)).to_be_visible(timeout=SLOW)
+    page.get_by_role("heading", name=TITLES[view], exact=True).wait_for(timeout=SLOW)
     for scheme in schemes_of(page):
         page.emulate_media(color_scheme=scheme)
         shown(page, view, records)
         expect(page.get_by_test_id("stException")).to_have_count(0)
         expect_ink(page, scheme)
-        finished(page)
+        settled(page)
         assert fits_sideways(page)
         widths = "parts => parts.map(part => part.getBoundingClientRect().width)"
         assert max(page.locator(".js-plotly-plot, a.tile").evaluate_all(widths), default=0) <= width
@@ -116,7 +116,6 @@ def test_a_page_is_fit_to_be_seen(windows: dict[int, Page], address: str, view, 
 
 def test_the_menu_of_a_narrow_screen_has_no_fault(window: Page, address: str) -> None:
     page = load(window, f"{address}/loss_lab", (400, 800))
-    finished(page)
     page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_test_id("stSidebar").get_by_role("link", name="Results").wait_for(state="visible")
     assert lasting_violations(page) == []

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.app.browsing import SLOW, finished, load, shifted, watch_shifts
+from tests.app.browsing import SLOW, load, settled, shifted, watch_shifts
 
 
 def open_page(window: Page, address: str, query: str = "", width: int = 1440, motion: str = "reduce") -> Page:
     page = load(window, f"{address}/loss_lab{query}", (width, 900), motion)
-    finished(page)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=SLOW)
     return page
 
@@ -46,7 +45,7 @@ def test_the_error_is_dragged_by_keyboard_and_kept_in_the_address(window, addres
     expect(page).to_have_url(re.compile(r"error=1\.8"), timeout=SLOW)
     expect_mark(page, 1, "L2", 1.8, 1.8)
     expect_mark(page, 1, "Smooth L1", 1.8, 1.0)  # clipped
-    finished(page)
+    settled(page)
     assert shifted(page) < 0.05
     assert errors == []
 

@@ -6,14 +6,13 @@ from playwright.sync_api import expect
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from tests.app.browsing import SCREENSHOTS, SLOW, finished, load, settled, upload, whole_page
+from tests.app.browsing import SCREENSHOTS, SLOW, load, settled, upload, whole_page
 from tests.app.served.test_compare import boxes, histograms
 from tests.exported.modules import files_in
 
 
 def test_one_uploads_an_onnx_file_clicks_an_object_and_reads_four_sides(window, address, tmp_path) -> None:
     page = load(window, f"{address}/models", (1440, 1000))
-    finished(page)
     upload(page, "theirs.onnx", files_in(tmp_path)("yolo").read_bytes())
     expect(page.get_by_text("Ready to compare: theirs")).to_be_visible(timeout=SLOW)
     settled(page)

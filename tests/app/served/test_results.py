@@ -7,13 +7,11 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from obcn.checkpoints import SHIPPED_CHECKPOINTS
-from tests.app.browsing import SLOW, finished, load
+from tests.app.browsing import SLOW, load, settled
 
 
 def open_page(window: Page, address: str, path: str, width: int = 1440) -> Page:
-    page = load(window, f"{address}/{path}", (width, 900))
-    finished(page)
-    return page
+    return load(window, f"{address}/{path}", (width, 900))
 
 
 def test_the_table_scrolls_by_keyboard_on_a_narrow_screen(window, address) -> None:
@@ -28,8 +26,6 @@ def test_the_table_scrolls_by_keyboard_on_a_narrow_screen(window, address) -> No
 
 def test_the_exported_table_is_the_one_that_is_shown(window, address) -> None:
     page = open_page(window, address, "results")
-    # A popover that opens while the page below it still grows stands outside the window.
-    finished(page)
     page.get_by_test_id("stPopoverButton").filter(has_text="Export table").first.click()
     with page.expect_download(timeout=SLOW) as waiting:
         page.get_by_test_id("stPopoverBody").get_by_role("button", name="JSON", exact=True).click()
@@ -48,7 +44,7 @@ def test_one_brings_a_checkpoint_and_opens_it_in_compare(window, address) -> Non
     expect(page.get_by_test_id("stAlert")).to_contain_text(
         re.compile("Ready to compare: upload-[0-9a-f]{12}/regression"), timeout=SLOW
     )
-    finished(page)
+    settled(page)
     page.get_by_role("link", name="Open upload-").click()
     expect(page).to_have_url(re.compile("models=regression&models=upload-"), timeout=SLOW)
     expect(page.locator("[data-panel] button[data-object]").first).to_be_visible(timeout=SLOW)
