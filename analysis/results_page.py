@@ -46,6 +46,8 @@ EVALUATED = (
     "obcn_one_stage_argmax",
     "regression_seed_1",
     "regression_voting_seed_1",
+    "regression_two_looks_seed_1",
+    "regression_two_looks_voting_seed_1",
     "obcn_seed_1",
     "obcn_plain_seed_1",
 )
