@@ -28,6 +28,7 @@ def test_the_trained_head_scores_on_kept_features_as_it_does_on_photos(detector,
     assert found["own"]["AP"] == pytest.approx(direct["AP"], abs=1.5)
 
 
+@pytest.mark.slow
 def test_features_that_a_stop_cut_short_are_completed(tmp_path, detector, samples, features) -> None:
     calls = 0
 

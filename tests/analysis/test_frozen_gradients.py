@@ -107,6 +107,7 @@ def test_measurements_outlive_a_stop_without_those_that_are_repeated(tmp_path) -
     assert read_gradients(tmp_path / "missing.json", before_step=40) == []
 
 
+@pytest.mark.slow
 def test_an_open_gate_trains_the_plain_head_and_a_study_keeps_its_gradients(
     tmp_path, detector, features, samples, monkeypatch
 ) -> None:

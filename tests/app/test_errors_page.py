@@ -130,6 +130,7 @@ def test_a_bar_offers_the_objects_of_the_heads_that_have_its_error(unit, offered
     ]
 
 
+@pytest.mark.slow
 def test_a_class_offers_its_objects_once() -> None:
     app = opened(write("a.parquet", "regression"), write("b.parquet", "bins", 1))
     app.selectbox(key="pick-class").select_index(0).run()

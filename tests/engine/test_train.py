@@ -227,6 +227,7 @@ def test_stop_between_figures_and_state_repeats_no_line_and_no_point(config, tra
     assert scalars(tmp_path)["val/AP"] == [6, 12, 18]
 
 
+@pytest.mark.slow
 def test_a_finished_run_takes_more_epochs_and_needs_no_option_again(
     finished, config, train_set, val_set, options, tmp_path
 ):

@@ -250,6 +250,7 @@ def test_yaml_that_cannot_be_read_is_refused_in_words(text, problem, tmp_path):
         load_config(str(tmp_path / "odd.yaml"))
 
 
+@pytest.mark.slow
 def test_many_keys_are_read_in_linear_time(tmp_path):
     (tmp_path / "many.yaml").write_text("".join(f"k{number}: 1\n" for number in range(30_000)))
     with pytest.raises(UserError, match=r"unknown key 'k0'.*and more$") as caught:
