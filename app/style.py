@@ -42,6 +42,8 @@ button[kind="primary"] { color: light-dark(#fff, #10151b); }
   border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
 :is(.obcn-numbers, .obcn-wide) th { font-weight: 600; }
 :is(.obcn-numbers, .obcn-wide) th:first-child { text-align: left; }
+/* Rows keep their names while their numbers scroll by, behind the page's own colour. */
+.obcn-wide th:first-child { position: sticky; left: 0; background: light-dark(#FCFBF9, #12161B); }
 .obcn-key i, .obcn-numbers i, .obcn-facts i { display: inline-block; width: 2.1rem; vertical-align: middle; }
 .obcn-numbers i { margin-right: 0.6rem; }
 .obcn-facts i { width: 1.6rem; margin-right: 0.4rem; }
@@ -51,7 +53,9 @@ button[kind="primary"] { color: light-dark(#fff, #10151b); }
   .obcn-numbers th:first-child { padding-left: 0; overflow-wrap: anywhere; }
   .obcn-numbers i { display: block; margin: 0 0 0.2rem; }
   .obcn-numbers td span { display: block; }
+  .obcn-wide th:first-child { padding-left: 0; min-width: 7rem; white-space: normal; }
 }
-:is(.obcn-numbers, .obcn-wide) thead th { font-weight: 400; opacity: 0.8; vertical-align: bottom; }
+:is(.obcn-numbers, .obcn-wide) thead th { font-weight: 400; vertical-align: bottom;
+  color: color-mix(in srgb, currentColor 80%, transparent); }
 </style>
 """

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from obcn.checkpoints import SHIPPED_CHECKPOINTS
@@ -22,6 +23,11 @@ def test_the_table_scrolls_by_keyboard_on_a_narrow_screen(window, address) -> No
         page.keyboard.press("ArrowRight")
     page.wait_for_timeout(600)
     assert table.evaluate("table => table.scrollLeft") > 20
+    # The rows' names stay where they are, on the page's own colour.
+    name = table.locator("tbody th").first
+    assert name.bounding_box()["x"] == pytest.approx(table.bounding_box()["x"])
+    colour = "part => getComputedStyle(part).backgroundColor"
+    assert name.evaluate(colour) == page.get_by_test_id("stApp").evaluate(colour)
 
 
 def test_the_exported_table_is_the_one_that_is_shown(window, address) -> None:
