@@ -98,6 +98,20 @@ class AnchorsForm(PlainForm):
         return torch.cat((found, scores[..., None], labels.gather(1, chosen)[..., None].float()), -1)
 
 
+class BestCellsForm(PlainForm):
+    """Boxes of the best cells, and the logits of all their classes, (1, best, 4) and (1, best, classes)."""
+
+    def __init__(self, best: int, classes: int) -> None:
+        super().__init__(classes)
+        self.best = best
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        rows = super().forward(photos).transpose(1, 2)
+        chosen = rows[..., 4:].max(-1).values.topk(self.best).indices
+        centre, size, every = rows[:, chosen[0]].split((2, 2, self.classes), -1)
+        return torch.cat((centre - size / 2, centre + size / 2), -1), every.logit()
+
+
 class PicoForm(YoloForm):
     """Class scores (1, cells, 40) and distributions (1, cells, 4 bins) of each level: PicoDet's form cut off."""
 

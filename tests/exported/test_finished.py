@@ -20,7 +20,7 @@ from obcn.exported.preprocessing import Preprocessing
 from obcn.exported.structure import from_maps
 from obcn.models.scoring import photo_tensor
 from tests.exported.modules import CLASSES, YoloForm, export
-from tests.exported.plain_modules import AnchorsForm, DetrForm, FinishedForm, FlatForm, PicoForm
+from tests.exported.plain_modules import AnchorsForm, BestCellsForm, DetrForm, FinishedForm, FlatForm, PicoForm
 from tests.exported.test_reading import read
 
 Files = Callable[..., Path]
@@ -139,6 +139,13 @@ def test_as_many_numbers_as_a_pyramid_has_cells_are_no_cells(tmp_path: Path):
     # Strides of 32 and 64 px have 26 cells here; each of these boxes has 26 numbers.
     card = open_exported(written(AnchorsForm(classes=22), tmp_path)).card
     assert (card.family, len(card.classes)) == ("none", 22)
+
+
+def test_as_many_boxes_as_a_level_has_cells_are_no_level_where_they_were_chosen(tmp_path: Path):
+    # A stride of 32 px has 20 cells here, and 32 logits could be 8 bins for each of four sides.
+    names = str({number: f"c{number}" for number in range(32)})
+    card = open_exported(written(BestCellsForm(20, 32), tmp_path, names=names)).card
+    assert (card.family, len(card.classes)) == ("none", 32)
 
 
 def test_one_box_alone_has_its_score_and_label_beside_it():
