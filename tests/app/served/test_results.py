@@ -23,11 +23,21 @@ def test_the_table_scrolls_by_keyboard_on_a_narrow_screen(window, address) -> No
         page.keyboard.press("ArrowRight")
     page.wait_for_timeout(600)
     assert table.evaluate("table => table.scrollLeft") > 20
-    # The rows' names stay where they are, on the page's own colour.
-    name = table.locator("tbody th").first
-    assert name.bounding_box()["x"] == pytest.approx(table.bounding_box()["x"])
-    colour = "part => getComputedStyle(part).backgroundColor"
-    assert name.evaluate(colour) == page.get_by_test_id("stApp").evaluate(colour)
+    # The names stay where they are and take less than half of the room, whole and on the page's own colour.
+    names = table.locator("th:first-child")
+    room = table.bounding_box()
+    for box in [name.bounding_box() for name in names.all()]:
+        assert box["x"] == pytest.approx(room["x"])
+        assert box["width"] < room["width"] / 2
+    papers = set()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        settled(page)
+        paper = page.get_by_test_id("stApp").evaluate("app => getComputedStyle(app).backgroundColor")
+        shown = "names => names.map(name => [getComputedStyle(name).backgroundColor, getComputedStyle(name).opacity])"
+        assert names.evaluate_all(shown) == [[paper, "1"]] * names.count()
+        papers.add(paper)
+    assert len(papers) == 2
 
 
 def test_the_exported_table_is_the_one_that_is_shown(window, address) -> None:
