@@ -82,6 +82,7 @@ class TestRoundTrip:
         assert before.keys() == after.keys()
         for name, value in before.items():
             assert after[name].dtype == value.dtype
+            assert after[name].stride() == value.stride(), "as it lies, so fast is the trunk"
             if value.dim() >= 2:
                 torch.testing.assert_close(after[name], value, rtol=1e-3, atol=1e-6)
             else:
